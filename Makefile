@@ -1,0 +1,36 @@
+# `make run` is all a newcomer needs; every target sets up .venv by itself.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: run ui test lint format clean
+
+run: .venv/.ready  ## materialize everything
+	@$(BIN)/python -m assets
+
+ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000
+	@$(BIN)/python -m assets ui
+
+test: .venv/.ready  ## all tests
+	$(BIN)/python -m pytest
+
+lint: .venv/.ready  ## format, rules, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: .venv/.ready  ## rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean:  ## remove the environment and the caches, never the data
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "laion-pipeline needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ..." >&2; exit 2; }
+	@echo "Setting up .venv (once, a minute or two) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""What is materialized: the Dagster code location, a thin layer over `laion_pipeline`."""

@@ -1,0 +1,23 @@
+"""The report: one page with everything that was found."""
+
+import dagster as dg
+
+from assets.resources import Laion
+from laion_pipeline.charts import CHARTS
+from laion_pipeline.report import render_report
+
+_TABLES = ("score_summary", "resolution_counts", "score_extremes")
+
+
+@dg.asset(deps=["pairs", *_TABLES, *(chart.name for chart in CHARTS)], group_name="report")
+def report(laion: Laion) -> dg.MaterializeResult[None]:
+    """One self-contained page: row counts, check results, charts, tables and provenance."""
+    with laion.session() as session:
+        size = render_report(session.warehouse, session.paths)
+    return dg.MaterializeResult(
+        metadata={
+            "path": dg.MetadataValue.path(session.paths.report),
+            "url": dg.MetadataValue.url(session.paths.report.as_uri()),
+            "bytes": size,
+        }
+    )

@@ -1,0 +1,66 @@
+"""One Dagster run of everything in this process, and its outcome in a few lines."""
+
+from dataclasses import dataclass
+
+import dagster as dg
+
+from assets.definitions import defs
+from laion_pipeline.session import Session
+
+# Dagster's own log repeats every step and error; the library's says what a person wants to know.
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a run went: the exit status, and what to tell the user."""
+
+    exit_status: int
+    text: str
+
+
+def materialize_everything(session: Session) -> Summary:
+    """Materialize every asset in one run, recorded in the instance of DAGSTER_HOME."""
+    with dg.DagsterInstance.get() as instance:
+        job = defs.resolve_implicit_global_asset_job_def()
+        result = job.execute_in_process(instance=instance, run_config=_QUIET, raise_on_error=False)
+    failures = [
+        f"error: {event.step_key}: {_reason(event)}" for event in result.get_step_failure_events()
+    ]
+    checks = result.get_asset_check_evaluations()
+    failed = [check for check in checks if not check.passed]
+    errors = [check for check in failed if check.severity == dg.AssetCheckSeverity.ERROR]
+    lines = [*map(_failed_check, errors), *failures]
+    if result.success:
+        lines.append(_totals(session, result))
+    lines.append(
+        f"checks: {len(checks) - len(failed)} passed, {len(failed) - len(errors)} warned,"
+        f" {len(errors)} failed"
+    )
+    if result.success:
+        lines.append(f"report: {session.paths.report}")
+    return Summary(int(bool(errors) or not result.success), "\n".join(lines))
+
+
+def _failed_check(check: dg.AssetCheckEvaluation) -> str:
+    name = f"{check.asset_key.to_user_string()}.{check.check_name}"
+    return f"failed check: {name}: {check.description}"
+
+
+def _totals(session: Session, result: dg.ExecuteInProcessResult) -> str:
+    metadata = result.asset_materializations_for_node("pairs")[0].metadata
+    rows, quarantined = (metadata[name].value for name in ("dagster/row_count", "quarantined_rows"))
+    return (
+        f"{session.release.title or session.release.name}:"
+        f" {rows:,} rows, {quarantined:,} quarantined"
+    )
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "failed"

@@ -1,0 +1,80 @@
+"""Derived tables: every `.sql` file of this folder is an asset, made by the one factory here."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.quality import check_result
+from assets.resources import Laion
+from laion_pipeline.tables import (
+    SELF_CHECK,
+    VALID_PAIRS,
+    Table,
+    TableResult,
+    check_table,
+    materialize_table,
+    read_tables,
+)
+
+# The asset that a table or view of the warehouse belongs to, where its name is another.
+_ASSET_OF = {VALID_PAIRS: "pairs"}
+
+
+def table_assets() -> list[dg.AssetsDefinition]:
+    """An asset for each table described in this folder."""
+    return [_table_asset(table) for table in read_tables(Path(__file__).parent)]
+
+
+def _table_asset(table: Table) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=table.name,
+        description=table.description,
+        deps=sorted({_ASSET_OF.get(source, source) for source in table.sources}),
+        group_name="tables",
+        kinds={"duckdb", "sql"},
+        code_version=table.code_version,
+        check_specs=[
+            dg.AssetCheckSpec(
+                SELF_CHECK, asset=table.name, description=table.check_description, blocking=True
+            )
+        ],
+    )
+    def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
+        with laion.session() as session:
+            result = materialize_table(session.warehouse, table, session.paths.tables)
+            checked = check_table(session.warehouse, table, result.rows)
+        yield dg.MaterializeResult(
+            metadata=_metadata(table, result), check_results=[check_result(checked)]
+        )
+
+    return materialized
+
+
+def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
+    return {
+        "dagster/row_count": result.rows,
+        "dagster/table_name": table.name,
+        "dagster/column_schema": dg.TableSchema(
+            [
+                dg.TableColumn(column.name, result.types[column.name], column.documentation)
+                for column in table.columns
+            ]
+        ),
+        "dagster/column_lineage": dg.TableColumnLineage(
+            {
+                column.name: [_upstream(source) for source in sorted(column.lineage.all)]
+                for column in table.columns
+            }
+        ),
+        "sql": dg.MetadataValue.md(f"```sql\n{table.sql}\n```"),
+        "release": result.provenance.release,
+        "revision": result.provenance.revision,
+        "seconds": result.seconds,
+    }
+
+
+def _upstream(source: str) -> dg.TableColumnDep:
+    name, _, column = source.partition(".")
+    return dg.TableColumnDep(asset_key=_ASSET_OF.get(name, name), column_name=column)

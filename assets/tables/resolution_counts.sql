@@ -1,0 +1,21 @@
+-- How often each width x height occurs among the valid pairs whose size is known, commonest first.
+with counted as (
+    select width, height, count(*) as pairs
+    from valid_pairs
+    where width is not null and height is not null
+    group by width, height
+)
+select
+    row_number() over (order by pairs desc, width, height) as rank, -- 1 is the commonest; ties go to the narrower, then the lower
+    width, -- Width in px
+    height, -- Height in px
+    pairs, -- Valid pairs of this size
+    pairs / sum(pairs) over () as share -- Of the valid pairs whose size is known, from 0 to 1
+from counted
+order by rank;
+
+-- The sizes hold every valid pair whose size is known, and their shares add up to 1.
+select sum(pairs) as pairs, sum(share) as share
+from resolution_counts
+having sum(pairs) <> (select count(*) from valid_pairs where width is not null and height is not null)
+    or abs(sum(share) - 1) > 1e-6

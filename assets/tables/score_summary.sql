@@ -1,0 +1,54 @@
+-- How each score is spread over the valid pairs: one row a score, quantiles exact.
+-- Between two ranks a quantile is interpolated linearly.
+with scored as (
+    select 'aesthetic' as score, count(*) as pairs, count(aesthetic) as present,
+        min(aesthetic) as minimum, max(aesthetic) as maximum,
+        avg(aesthetic) as mean, stddev_samp(aesthetic) as stddev,
+        quantile_cont(aesthetic, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]) as quantiles
+    from valid_pairs
+    union all
+    select 'similarity', count(*), count(similarity),
+        min(similarity), max(similarity),
+        avg(similarity), stddev_samp(similarity),
+        quantile_cont(similarity, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    from valid_pairs
+    union all
+    select 'punsafe', count(*), count(punsafe),
+        min(punsafe), max(punsafe),
+        avg(punsafe), stddev_samp(punsafe),
+        quantile_cont(punsafe, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    from valid_pairs
+    union all
+    select 'pwatermark', count(*), count(pwatermark),
+        min(pwatermark), max(pwatermark),
+        avg(pwatermark), stddev_samp(pwatermark),
+        quantile_cont(pwatermark, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
+    from valid_pairs
+)
+select
+    score, -- Name of the score; one that the release lacks has no row
+    present as pairs, -- Valid pairs that have the score
+    pairs - present as nulls, -- Valid pairs that lack it
+    minimum, -- Lowest score
+    maximum, -- Highest score
+    mean, -- Arithmetic mean
+    stddev, -- Sample standard deviation; null for a single pair
+    quantiles[1] as p01, -- 1 % of the pairs score lower
+    quantiles[2] as p05, -- 5 % of the pairs score lower
+    quantiles[3] as p25, -- A quarter of the pairs scores lower
+    quantiles[4] as p50, -- Median
+    quantiles[5] as p75, -- A quarter of the pairs scores higher
+    quantiles[6] as p95, -- 5 % of the pairs score higher
+    quantiles[7] as p99 -- 1 % of the pairs score higher
+from scored
+where present > 0
+order by score;
+
+-- Quantiles rise from the minimum to the maximum, and every valid pair is counted.
+select *
+from score_summary
+where not (minimum <= p01 and p01 <= p05 and p05 <= p25 and p25 <= p50 and p50 <= p75
+        and p75 <= p95 and p95 <= p99 and p99 <= maximum)
+    -- a mean of equal scores may differ from them by its rounding
+    or mean < minimum - 1e-9 or mean > maximum + 1e-9
+    or pairs + nulls <> (select count(*) from valid_pairs)

@@ -1,0 +1,118 @@
+"""What a chart is, and how one is rendered: read its tables, draw, publish as PNG and SVG."""
+
+import logging
+import textwrap
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib as mpl
+import pyarrow as pa
+from matplotlib.figure import Figure
+from PIL import Image
+
+from laion_pipeline.charts.style import ACCENT, FAINT, INK, STYLE
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.files import published
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.warehouse import Warehouse, quoted
+
+logger = logging.getLogger(__name__)
+
+Tables = Mapping[str, pa.Table]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What a chart shows: its finding as a title, and the same for those who cannot see it."""
+
+    title: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart by name: what it is of, the tables it reads, and the function that draws it.
+
+    `draw` is given an empty figure and the tables, draws, and returns what the drawing shows.
+    """
+
+    name: str
+    description: str
+    tables: tuple[str, ...]
+    draw: Callable[[Figure, Tables], Drawing]
+    height_inches: float = 4.5
+
+
+@dataclass(frozen=True)
+class ChartResult:
+    """A rendered chart: its two files, and what it shows."""
+
+    drawing: Drawing
+    png: Path
+    svg: Path
+
+
+def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResult:
+    """Draw a chart into `folder`; the same tables give the same bytes.
+
+    Raises WarehouseError when its tables are not there.
+    """
+    with warehouse.connect(read_only=True) as connection:
+        provenance = Provenance.read(connection)
+        tables = {
+            name: connection.execute(f"SELECT * FROM {quoted(name)}").to_arrow_table()
+            for name in chart.tables
+        }
+        pairs = connection.execute("SELECT count(*) FROM valid_pairs").fetchall()[0][0]
+    with mpl.rc_context(STYLE), mpl.rc_context({"svg.hashsalt": chart.name}):
+        figure = Figure(figsize=(9, chart.height_inches), layout="constrained")
+        drawing = chart.draw(figure, tables)
+        _frame(figure, drawing, provenance, pairs)
+        result = ChartResult(drawing, folder / f"{chart.name}.png", folder / f"{chart.name}.svg")
+        source = f"{provenance.title}, revision {provenance.revision}"
+        for path in (result.png, result.svg):
+            # No date of drawing in the file, so that the bytes tell whether the data changed.
+            metadata: dict[str, str | None] = {
+                "Title": drawing.title,
+                "Description": drawing.alt,
+                "Source": source,
+            }
+            metadata |= {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            with published(path) as beside:
+                figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
+    logger.info("%s: %s", chart.name, drawing.title)
+    return result
+
+
+def read_drawing(png: Path) -> Drawing:
+    """What a published chart shows, as its file says.
+
+    Raises WarehouseError when there is no such chart.
+    """
+    try:
+        with Image.open(png) as image:
+            return Drawing(image.info["Title"], image.info["Description"])
+    except (OSError, KeyError) as error:
+        raise WarehouseError(f"{png}: no such chart; materialize `{png.stem}`") from error
+
+
+def draw_nothing(figure: Figure, what: str) -> Drawing:
+    """Say on an otherwise empty chart why there is nothing to see."""
+    figure.text(0.5, 0.5, what, ha="center", va="center", color=FAINT, size=14)
+    return Drawing(what, what)
+
+
+def _frame(figure: Figure, drawing: Drawing, provenance: Provenance, pairs: int) -> None:
+    title = "\n".join(textwrap.wrap(drawing.title, 78))
+    figure.suptitle(title, x=0.01, ha="left", weight="bold", size=13, color=INK)
+    source = (
+        f"{provenance.title}, revision {provenance.revision[:12]}, {pairs:,} valid pairs,"
+        f" loaded {provenance.loaded_at:%Y-%m-%d}"
+    )
+    # supxlabel and not text: the layout keeps room for it.
+    figure.supxlabel(source, x=0.01, ha="left", size=8, color=FAINT)
+    if provenance.made_up:
+        figure.text(
+            0.99, 0.02, "MADE-UP DATA", ha="right", va="bottom", size=9, weight="bold", color=ACCENT
+        )

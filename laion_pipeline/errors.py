@@ -1,0 +1,58 @@
+"""Every error a user can cause, as one clear line: what happened, where, and what to do next.
+
+Errors that a later attempt may mend say so with `retryable`; the rest need a person.
+"""
+
+from typing import ClassVar
+
+
+class LaionError(Exception):
+    """The base of them all; its text is one line fit to be shown to a user."""
+
+    retryable: ClassVar[bool] = False
+    exit_status: ClassVar[int] = 1
+
+
+class SettingsError(LaionError):
+    """A setting is wrong: an environment variable, or the file that one names."""
+
+    exit_status = 2
+
+
+class SourceError(LaionError):
+    """The place the shards come from has none, or cannot be read."""
+
+
+class ShardError(LaionError):
+    """A shard is damaged, is not Parquet, or has gone."""
+
+
+class LayoutError(LaionError):
+    """A shard's columns are not those of the release."""
+
+
+class HubError(LaionError):
+    """The Hub refused, in a way that only a person can change."""
+
+
+class HubUnavailableError(HubError):
+    """The Hub could not be reached or did not answer; later it may.
+
+    `retry_after_seconds` is how long it asks to be left alone, 0 where it does not say.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, retry_after_seconds: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class WarehouseError(LaionError):
+    """The warehouse is damaged, cannot be written, or has not been materialized yet."""
+
+
+class WarehouseBusyError(WarehouseError):
+    """Another process holds the warehouse open."""
+
+    retryable = True

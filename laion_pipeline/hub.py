@@ -1,0 +1,157 @@
+"""The Hub as a source of shards: what it lists is checked, what it sends is verified."""
+
+import hashlib
+import logging
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from laion_pipeline.download import download_shard
+from laion_pipeline.errors import HubError, HubUnavailableError, LaionError, ShardError
+from laion_pipeline.hub_client import HubClient
+from laion_pipeline.progress import Progress, transfer_bar
+from laion_pipeline.releases import Release
+from laion_pipeline.shards import Fetched, Listing, Shard, describe_file, read_footer
+from laion_pipeline.text import displayable
+
+logger = logging.getLogger(__name__)
+
+_INCOMING = ".incoming"
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """A release's dataset on the Hugging Face Hub, fetched into `folder`.
+
+    A shard has its final name in `folder` only once its bytes have been verified; until then it
+    lies in `folder/.incoming` under its sha256, from where a later run goes on.
+    """
+
+    release: Release
+    revision: str
+    folder: Path
+    downloads: int
+
+    def list_shards(self) -> Listing:
+        """The shards at the commit that the revision stands for now.
+
+        Raises HubError when the Hub refuses, lists no shard, or lists names that cannot be trusted.
+        """
+        client = HubClient(self.release)
+        commit = client.commit(self.revision)
+        files = [file for file in client.files(commit) if self.release.has_shard(file.path)]
+        if not files:
+            raise HubError(
+                f"{self.release.repo} has no file {self.release.files} at revision {self.revision}"
+            )
+        check_names([file.path for file in files], self.release.repo)
+        shards = []
+        for file in sorted(files, key=lambda file: file.path):
+            if file.lfs is None:
+                raise HubError(
+                    f"{self.release.repo}: the Hub lists no sha256 for {file.path!r}, so that it"
+                    " could not be verified"
+                )
+            shards.append(Shard(file.path, file.lfs.sha256, file.size))
+        return Listing(
+            release=self.release.name,
+            revision=commit,
+            origin=client.page,
+            made_up=False,
+            folder=self.folder,
+            shards=tuple(shards),
+        )
+
+    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:
+        """Fetch and verify what is not there yet, several shards at a time.
+
+        One shard's failure does not keep the others back. Raises ShardError, or HubUnavailableError
+        where trying again later may help, naming all that failed.
+        """
+        client = HubClient(self.release)
+        outcomes: list[Fetched] = []
+        failures: list[LaionError] = []
+        total = sum(shard.bytes for shard in shards)
+        with transfer_bar(total) as advance, ThreadPoolExecutor(self.downloads) as pool:
+            futures = [
+                pool.submit(self._fetch_one, client, listing, shard, advance) for shard in shards
+            ]
+            try:
+                for future in as_completed(futures):
+                    try:
+                        outcomes.append(future.result())
+                    except LaionError as error:
+                        failures.append(error)
+            except BaseException:  # an interrupt: the threads stop at their next bytes
+                advance.stop()
+                pool.shutdown(cancel_futures=True)
+                raise
+        if failures:
+            raise _joined(failures, len(shards))
+        return Fetched(
+            sum(outcome.bytes_fetched for outcome in outcomes),
+            sum(outcome.bytes_reused for outcome in outcomes),
+        )
+
+    def _fetch_one(
+        self, client: HubClient, listing: Listing, shard: Shard, advance: Progress
+    ) -> Fetched:
+        file = listing.file(shard)
+        if file.is_file() and describe_file(self.folder, shard.path).sha256 == shard.sha256:
+            advance(shard.bytes)
+            logger.info("shards: %s is there already, verified", shard.name)
+            return Fetched(0, shard.bytes)
+        if client.offline:
+            raise HubError(
+                f"{shard.path} is not in {self.folder}, and HF_HUB_OFFLINE forbids to fetch it"
+            )
+        started = time.monotonic()
+        # Two shards may have the same content, so that its hash alone is no name.
+        part = self.folder / _INCOMING / f"{shard.sha256}-{_short_hash(shard.path)}.part"
+        fetched = download_shard(client, listing.revision, shard, part, advance)
+        read_footer(part, shard.path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(file)
+        seconds = time.monotonic() - started
+        logger.info(
+            "shards: %s verified, %.1f MB in %.1f s", shard.name, shard.bytes / 1e6, seconds
+        )
+        return Fetched(fetched, max(0, shard.bytes - fetched))
+
+
+def check_names(paths: Sequence[str], repo: str) -> None:
+    """See that a listing's names are safe to make files of.
+
+    Raises HubError for one that leads out of the folder, cannot be shown, or clashes with another
+    where the file system ignores case.
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        parts = path.split("/")
+        # A leading dot is where our own unfinished files lie.
+        if "\\" in path or any(not part or part.startswith(".") for part in parts):
+            raise HubError(f"{repo}: refused, since it lists a shard named {path!r}")
+        if displayable(path) != path:
+            raise HubError(
+                f"{repo}: refused, since a shard's name has control characters: {path!r}"
+            )
+        other = seen.setdefault(path.casefold(), path)
+        if other is not path:
+            raise HubError(f"{repo}: refused, since {other!r} and {path!r} differ at most in case")
+
+
+def _joined(failures: Sequence[LaionError], attempted: int) -> LaionError:
+    told = "; ".join(sorted(str(failure) for failure in failures))
+    message = (
+        f"{len(failures)} of {attempted} shards could not be fetched, the others are kept:"
+        f" {told}; a rerun fetches only what is missing"
+    )
+    if all(isinstance(failure, HubUnavailableError) for failure in failures):
+        return HubUnavailableError(message)
+    return ShardError(message)
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

@@ -1,0 +1,203 @@
+"""Requests to the Hub: over its client's session, bounded in time, refused in plain words.
+
+The client (`huggingface_hub`) has the addresses, the token, the session and the error classes. What
+it leaves open is done here: its listing never times out, its downloads give up on a reset
+connection or a server error at once, and its errors do not say what to do next.
+"""
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from laion_pipeline.errors import HubError, HubUnavailableError
+from laion_pipeline.releases import Release
+from laion_pipeline.retrying import hub_retrying
+
+if TYPE_CHECKING:
+    from httpx2 import Response
+    from huggingface_hub import RepoFile
+
+_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
+_GONE = frozenset({404, 410, 451})
+
+
+class HubClient:
+    """Asks the Hub for one release's dataset.
+
+    Every method raises HubError when the Hub refuses and HubUnavailableError when it cannot be
+    reached or does not answer.
+    """
+
+    def __init__(self, release: Release) -> None:
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read at import
+        from huggingface_hub import constants
+
+        self._release = release
+        self._endpoint = constants.ENDPOINT
+        self._timeout_seconds = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+        self.offline: bool = constants.is_offline_mode()
+
+    @property
+    def page(self) -> str:
+        """The address of the dataset's page, for people."""
+        return f"{self._endpoint}/datasets/{self._release.repo}"
+
+    def commit(self, revision: str) -> str:
+        """The commit that a branch, a tag or a shortened commit stands for now."""
+        address = self._api("revision", revision)
+        for attempt in hub_retrying():
+            with attempt, self._open(address, revision) as response:
+                answer = self._json(response, dict)
+        commit = answer.get("sha")
+        if not isinstance(commit, str):
+            raise self._strange_answer()
+        return commit
+
+    def files(self, commit: str) -> Iterator["RepoFile"]:
+        """Every file of a commit, with its size and, where it is in large-file storage, sha256."""
+        page = f"{self._api('tree', commit)}?recursive=true"
+        while page:
+            for attempt in hub_retrying():
+                with attempt, self._open(page, commit) as response:
+                    entries = self._json(response, list)
+                    following = response.links.get("next", {}).get("url", "")
+            try:
+                yield from [_file(entry) for entry in entries if entry["type"] == "file"]
+            except (KeyError, TypeError) as error:
+                raise self._strange_answer() from error
+            page = following
+
+    @contextmanager
+    def open_file(self, path: str, commit: str, offset: int) -> Iterator["Response"]:
+        """A file's bytes from `offset` on, as a response whose body has not been read yet."""
+        from huggingface_hub import hf_hub_url
+
+        address = hf_hub_url(
+            self._release.repo, path, repo_type="dataset", revision=commit, endpoint=self._endpoint
+        )
+        wanted = {"Range": f"bytes={offset}-"} if offset else {}
+        with self._open(address, commit, wanted) as response:
+            yield response
+
+    def _api(self, what: str, revision: str) -> str:
+        repo = f"{self._endpoint}/api/datasets/{self._release.repo}"
+        return f"{repo}/{what}/{quote(revision, safe='')}"
+
+    @contextmanager
+    def _open(
+        self, address: str, revision: str, headers: Mapping[str, str] | None = None
+    ) -> Iterator["Response"]:
+        """An answer that has succeeded; faults while it is read are told in the same words."""
+        import httpx2
+        from huggingface_hub import get_session
+        from huggingface_hub.errors import HfHubHTTPError
+        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
+
+        from laion_pipeline import __version__
+
+        sent = build_hf_headers(library_name="laion-pipeline", library_version=__version__)
+        # What arrives is verified as it is stored, so it must not be compressed on the way.
+        sent |= {"Accept-Encoding": "identity", **(headers or {})}
+        try:
+            with get_session().stream(
+                "GET", address, headers=sent, timeout=self._timeout_seconds
+            ) as response:
+                hf_raise_for_status(response)
+                yield response
+        except HfHubHTTPError as error:
+            raise self._refusal(error, revision) from error
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            reason = str(error) or type(error).__name__
+            raise HubUnavailableError(f"{self._endpoint} cannot be reached: {reason}") from error
+
+    def _json(self, response: "Response", shape: type) -> Any:
+        response.read()
+        try:
+            answer = response.json()
+        except ValueError as error:
+            raise self._strange_answer() from error
+        if not isinstance(answer, shape):
+            raise self._strange_answer()
+        return answer
+
+    def _strange_answer(self) -> HubError:
+        return HubError(
+            f"{self._endpoint} does not answer as the Hub does; is a proxy in between, or is"
+            " HF_ENDPOINT wrong?"
+        )
+
+    def _refusal(self, error: Exception, revision: str) -> HubError:
+        """What a refusal means, and what to do about it."""
+        from huggingface_hub import errors
+
+        assert isinstance(error, errors.HfHubHTTPError)
+        status = error.response.status_code
+        if status in _TRANSIENT:
+            return HubUnavailableError(
+                f"{self._endpoint} answers {status} {error.response.reason_phrase}".rstrip(),
+                _retry_after_seconds(error.response.headers),
+            )
+        repo, page = self._release.repo, self.page
+        absent = (
+            f"is not on {self._endpoint}, or is private: check the name of the release's repo, or"
+            f" set HF_TOKEN to a token that may read it{self._successor}"
+        )
+        # The first that fits; the classes before the bare statuses, which they share.
+        meanings: list[tuple[bool, str]] = [
+            (
+                isinstance(error, errors.GatedRepoError) and status == 401,
+                f"is gated: accept its terms at {page}, then set HF_TOKEN to a token of the account"
+                " that did",
+            ),
+            (
+                isinstance(error, errors.GatedRepoError),
+                "is gated, and the account of HF_TOKEN has not been let in: accept its terms at"
+                f" {page}",
+            ),
+            (
+                isinstance(error, errors.DisabledRepoError),
+                f"has been disabled on the Hub; see {page}{self._successor}",
+            ),
+            (
+                isinstance(error, errors.RevisionNotFoundError),
+                f"has no revision {revision}: check LAION_REVISION against {page}/commits",
+            ),
+            (
+                isinstance(error, errors.EntryNotFoundError),
+                f"lists a file at revision {revision} that it does not have; see {page}",
+            ),
+            (isinstance(error, errors.RepositoryNotFoundError), absent),
+            (
+                status == 401,
+                f"cannot be read: the Hub does not accept the token in HF_TOKEN; {page}",
+            ),
+            (status == 403, f"may not be read with the token in HF_TOKEN; see {page}"),
+            (status in _GONE, absent),
+        ]
+        for fits, meaning in meanings:
+            if fits:
+                return HubError(f"{repo} {meaning} (answer {status})")
+        return HubError(f"{repo} cannot be read: {self._endpoint} answers {status}")
+
+    @property
+    def _successor(self) -> str:
+        name = self._release.successor
+        return f"; LAION has released {name} in its place" if name else ""
+
+
+def _file(entry: dict[str, Any]) -> "RepoFile":
+    from huggingface_hub import RepoFile
+
+    return RepoFile(**entry)  # type: ignore[no-untyped-call]
+
+
+def _retry_after_seconds(headers: Mapping[str, str]) -> float:
+    from huggingface_hub.utils import parse_ratelimit_headers
+
+    limit = parse_ratelimit_headers(headers)
+    if limit is not None and limit.remaining == 0:
+        return float(limit.reset_in_seconds)
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else 0.0

@@ -1,0 +1,90 @@
+"""The layout of a shard: which of its columns is which of the contract's, and whether it fits."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from laion_pipeline.contract import Column
+from laion_pipeline.errors import LayoutError
+from laion_pipeline.releases import Release, catalogue
+
+
+@dataclass(frozen=True)
+class SourceColumn:
+    """A canonical column and the column of a shard that it is loaded from."""
+
+    column: Column
+    name: str
+    is_float: bool
+
+
+Layout = tuple[SourceColumn, ...]
+
+
+def match_layout(release: Release, schema: pa.Schema, shard: str) -> Layout:
+    """Find each of the release's columns in a shard's schema, by name, whatever the case.
+
+    Raises LayoutError naming `shard` when a column is missing, is there twice, or holds another
+    kind of value.
+    """
+    found: dict[str, list[str]] = {}
+    for name in schema.names:
+        found.setdefault(name.casefold(), []).append(name)
+    layout = []
+    for column in release.canonical_columns:
+        names = next((found[s.casefold()] for s in column.spellings if s.casefold() in found), None)
+        if names is None:
+            raise _missing(release, column, schema, shard)
+        if len(names) > 1:
+            raise LayoutError(
+                f"{shard}: has {_list(names)}, which differ only in case: which one is"
+                f" {column.name}? Rename one of them in the shard"
+            )
+        layout.append(_source_column(column, schema.field(names[0]), shard))
+    return tuple(layout)
+
+
+def _source_column(column: Column, field: pa.Field, shard: str) -> SourceColumn:
+    stored = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    is_text = (
+        pa.types.is_string(stored)
+        or pa.types.is_large_string(stored)
+        or pa.types.is_string_view(stored)
+    )
+    is_float = pa.types.is_floating(stored)
+    fits = is_text if column.kind == "text" else is_float or pa.types.is_integer(stored)
+    # pandas writes a column of nothing but nulls with a type of its own.
+    if not fits and not pa.types.is_null(stored):
+        wanted = "text" if column.kind == "text" else "whole numbers or floats"
+        raise LayoutError(
+            f"{shard}: column {field.name} holds {field.type}, but {column.name} needs {wanted}:"
+            " is LAION_RELEASE the right release for these shards?"
+        )
+    return SourceColumn(column, field.name, is_float)
+
+
+def _missing(release: Release, column: Column, schema: pa.Schema, shard: str) -> LayoutError:
+    fitting = [other.name for other in catalogue().values() if _names_fit(other, schema)]
+    advice = (
+        f"these columns would fit {_list(fitting)}"
+        if fitting
+        else f"no known release has these columns (known: {_list(catalogue())});"
+        " describe it in a .toml file and name that in LAION_RELEASE"
+    )
+    return LayoutError(
+        f"{shard}: lacks {column.name} ({' or '.join(column.spellings)}), which {release.name} has;"
+        f" columns found: {_list(schema.names)}; columns wanted: {_list(release.columns)}; {advice}"
+    )
+
+
+def _names_fit(release: Release, schema: pa.Schema) -> bool:
+    present = {name.casefold() for name in schema.names}
+    return all(
+        any(spelling.casefold() in present for spelling in column.spellings)
+        for column in release.canonical_columns
+    )
+
+
+def _list(names: Mapping[str, object] | list[str] | tuple[str, ...]) -> str:
+    return ", ".join(names)

@@ -1,0 +1,104 @@
+"""The shard ledger: which content the warehouse holds, and so what a listing changes about it."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+
+import duckdb
+
+from laion_pipeline.contract import COLUMNS_BY_NAME
+from laion_pipeline.releases import Release
+from laion_pipeline.shards import Listing, Shard
+
+LEDGER_DDL = """
+CREATE TABLE IF NOT EXISTS shards (
+    shard_id INTEGER PRIMARY KEY,
+    path VARCHAR NOT NULL,
+    revision VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL,
+    bytes BIGINT NOT NULL,
+    rows BIGINT NOT NULL,
+    loaded_at TIMESTAMP NOT NULL
+)
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the ledger: a shard whose rows are in `pairs` under `shard_id`."""
+
+    shard_id: int
+    shard: Shard
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What it takes to make the warehouse hold just the shards of a listing.
+
+    `unchanged` includes shards that only got another path, since their rows are there already.
+    """
+
+    new: tuple[Entry, ...]
+    changed: tuple[Entry, ...]
+    unchanged: tuple[Entry, ...]
+    removed: tuple[Entry, ...]
+
+    @property
+    def to_load(self) -> tuple[Entry, ...]:
+        """The shards whose rows have to be read, in the order of their ids."""
+        return tuple(sorted((*self.new, *self.changed), key=lambda entry: entry.shard_id))
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.new)} new, {len(self.changed)} changed,"
+            f" {len(self.unchanged)} unchanged, {len(self.removed)} removed"
+        )
+
+
+def pairs_columns(release: Release) -> tuple[tuple[str, str], ...]:
+    """The columns of `pairs` for a release, each with its DuckDB type, in order."""
+    data = tuple((name, COLUMNS_BY_NAME[name].sql_type) for name in release.columns)
+    return (*data, ("shard_id", "INTEGER"), ("defects", "INTEGER"))
+
+
+def read_ledger(connection: duckdb.DuckDBPyConnection, release: Release) -> Mapping[str, Entry]:
+    """What the warehouse holds, by path: nothing where `pairs` has not the release's columns."""
+    actual = connection.execute(
+        "SELECT column_name, data_type FROM information_schema.columns"
+        " WHERE table_name = 'pairs' ORDER BY ordinal_position"
+    ).fetchall()
+    if tuple(actual) != pairs_columns(release):
+        return {}
+    rows = connection.execute("SELECT shard_id, path, sha256, bytes FROM shards").fetchall()
+    return {path: Entry(id_, Shard(path, sha256, size)) for id_, path, sha256, size in rows}
+
+
+def plan_changes(listing: Listing, ledger: Mapping[str, Entry]) -> Plan:
+    """Compare a listing with the ledger.
+
+    A shard keeps its id as long as its path, or else its content, stays; a new one gets the lowest
+    free id in the order of the listing, so that however often loading is interrupted, the same
+    shards end with the same ids.
+    """
+    listed = {shard.path for shard in listing.shards}
+    gone = {entry.shard.sha256: entry for path, entry in ledger.items() if path not in listed}
+    unused = _unused_ids(ledger.values())
+    new: list[Entry] = []
+    changed: list[Entry] = []
+    unchanged: list[Entry] = []
+    for shard in listing.shards:
+        if known := ledger.get(shard.path):
+            same = known.shard.sha256 == shard.sha256
+            (unchanged if same else changed).append(Entry(known.shard_id, shard))
+        elif renamed := gone.pop(shard.sha256, None):
+            unchanged.append(Entry(renamed.shard_id, shard))
+        else:
+            new.append(Entry(next(unused), shard))
+    kept = {entry.shard_id for entry in (*changed, *unchanged)}
+    removed = tuple(entry for entry in ledger.values() if entry.shard_id not in kept)
+    return Plan(tuple(new), tuple(changed), tuple(unchanged), removed)
+
+
+def _unused_ids(entries: Iterable[Entry]) -> Iterator[int]:
+    used = {entry.shard_id for entry in entries}
+    return (number for number in count() if number not in used)

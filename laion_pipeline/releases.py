@@ -1,0 +1,135 @@
+"""Releases as data: what is known of each, from the catalogue or from a file of the user's.
+
+A release is described by the same few terms in both places; `releases.toml` explains them.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from fnmatch import fnmatch
+from importlib.resources import files
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from laion_pipeline.contract import (
+    COLUMNS_BY_NAME,
+    SCORES,
+    Column,
+    Interval,
+    RowRule,
+    row_rules,
+)
+from laion_pipeline.errors import SettingsError
+
+SAMPLE = "sample"
+
+
+class Release(BaseModel):
+    """One release of LAION metadata, as the catalogue describes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    columns: tuple[str, ...]
+    title: str = ""
+    repo: str = ""
+    files: str = "*.parquet"
+    spellings: Mapping[str, tuple[str, ...]] = {}
+    sizes_swapped: bool = False
+    score_model: str = ""
+    ranges: Mapping[str, Interval] = {}
+    filters: Mapping[str, Interval] = {}
+    similarity_cutoff: float | None = None
+    published_rows: int | None = Field(default=None, gt=0)
+    successor: str = ""
+
+    @field_validator("columns")
+    @classmethod
+    def _known_columns(cls, columns: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in columns if name not in COLUMNS_BY_NAME]:
+            raise ValueError(f"unknown: {', '.join(unknown)} (known: {', '.join(COLUMNS_BY_NAME)})")
+        if missing := {"url", "text"} - set(columns):
+            raise ValueError(f"a release needs {', '.join(sorted(missing))}")
+        # The contract's order, whatever the file's: the order of columns in `pairs`.
+        return tuple(name for name in COLUMNS_BY_NAME if name in columns)
+
+    @field_validator("spellings", "ranges", "filters")
+    @classmethod
+    def _known_keys(cls, value: Mapping[str, object]) -> Mapping[str, object]:
+        if unknown := [name for name in value if name not in COLUMNS_BY_NAME]:
+            raise ValueError(f"unknown column: {', '.join(unknown)}")
+        return value
+
+    @property
+    def canonical_columns(self) -> tuple[Column, ...]:
+        """The contract's columns that this release has, each spelled as this release spells it."""
+        return tuple(
+            replace(COLUMNS_BY_NAME[name], spellings=self._spellings(name)) for name in self.columns
+        )
+
+    def _spellings(self, name: str) -> tuple[str, ...]:
+        if self.sizes_swapped:
+            name = {"width": "height", "height": "width"}.get(name, name)
+        return self.spellings.get(name, COLUMNS_BY_NAME[name].spellings)
+
+    @property
+    def rules(self) -> tuple[RowRule, ...]:
+        """The row rules that apply to this release, with its ranges."""
+        return row_rules(self.columns, self.ranges)
+
+    @property
+    def scores(self) -> tuple[str, ...]:
+        """The scores that this release has."""
+        return tuple(score for score in SCORES if score in self.columns)
+
+    def has_shard(self, path: str) -> bool:
+        """Whether the file at `path`, relative to the release's root, is one of its shards."""
+        return fnmatch(path.casefold(), self.files.casefold())
+
+
+def catalogue() -> Mapping[str, Release]:
+    """Every release of the catalogue by its name."""
+    text = files("laion_pipeline").joinpath("releases.toml").read_text("utf-8")
+    return {
+        name: Release(name=name, **description) for name, description in tomllib.loads(text).items()
+    }
+
+
+def find_release(name: str) -> Release:
+    """The release called `name` in the catalogue, or described by the TOML file at that path.
+
+    Raises SettingsError when there is no such release, or the file does not describe one.
+    """
+    if name.casefold().endswith(".toml"):
+        return _described_by(Path(name))
+    known = catalogue()
+    if name not in known:
+        raise SettingsError(
+            f"LAION_RELEASE={name}: no such release; take one of {', '.join(known)},"
+            " or the path of a .toml file that describes another"
+        )
+    return known[name]
+
+
+def _described_by(path: Path) -> Release:
+    try:
+        described = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(f"LAION_RELEASE={path}: cannot be read: {reason}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"LAION_RELEASE={path}: not valid TOML: {error}") from error
+    try:
+        return Release.model_validate(described)
+    except ValidationError as error:
+        raise SettingsError(f"LAION_RELEASE={path}: {first_problem(error)}") from error
+
+
+def first_problem(error: ValidationError) -> str:
+    """The first thing that pydantic found wrong, in one line: where, what, and what was given."""
+    problem = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in problem["loc"])
+    given = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
+    what = problem["msg"].removeprefix("Value error, ")
+    return f"{where}: {what}{given}" if where else what

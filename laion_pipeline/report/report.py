@@ -1,0 +1,129 @@
+"""What the report shows, read from the warehouse; `report.html` says how."""
+
+import base64
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from laion_pipeline.charts import CHARTS, Chart
+from laion_pipeline.charts.chart import read_drawing
+from laion_pipeline.checks import CheckResult, read_checks
+from laion_pipeline.contract import SCORES
+from laion_pipeline.files import publish_text
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.settings import Paths
+from laion_pipeline.text import displayable
+from laion_pipeline.warehouse import Warehouse
+
+logger = logging.getLogger(__name__)
+
+Row = Mapping[str, object]
+
+RESOLUTIONS_SHOWN = 20
+EXTREMES_SHOWN = 5
+CAPTION_CHARACTERS = 200
+# At or above this probability a caption is shown only when asked for.
+UNSAFE = 0.45
+
+
+@dataclass(frozen=True)
+class ChartImage:
+    """A chart as the page holds it."""
+
+    name: str
+    alt: str
+    png_base64: str
+
+
+@dataclass(frozen=True)
+class ReportContent:
+    """Everything on the page, as values."""
+
+    provenance: Provenance
+    rows: int
+    valid_rows: int
+    checks: Sequence[CheckResult]
+    charts: Sequence[ChartImage]
+    scores: Sequence[Row]
+    absent_scores: Sequence[str]
+    resolutions: Sequence[Row]
+    extremes: Mapping[tuple[str, str], Sequence[Row]]
+    shards: Sequence[Row]
+
+
+def render_report(warehouse: Warehouse, paths: Paths) -> int:
+    """Publish the report; return its size in bytes.
+
+    Raises WarehouseError when what it shows has not been materialized.
+    """
+    with warehouse.connect(read_only=True) as connection:
+        content = _read_content(connection, paths.charts)
+    page = _environment().get_template("report.html").render(content=content, unsafe=UNSAFE)
+    publish_text(paths.report, page)
+    logger.info("report: %s", paths.report)
+    return len(page.encode())
+
+
+def _read_content(connection: duckdb.DuckDBPyConnection, charts: Path) -> ReportContent:
+    scores = _rows(connection, "SELECT * FROM score_summary ORDER BY score")
+    present = {row["score"] for row in scores}
+    rows, valid_rows = connection.execute(
+        "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
+    ).fetchall()[0]
+    return ReportContent(
+        provenance=Provenance.read(connection),
+        rows=rows,
+        valid_rows=valid_rows,
+        checks=read_checks(connection),
+        charts=[_image(chart, charts) for chart in CHARTS],
+        scores=scores,
+        absent_scores=[score for score in SCORES if score not in present],
+        resolutions=_rows(
+            connection,
+            f"SELECT * FROM resolution_counts WHERE rank <= {RESOLUTIONS_SHOWN} ORDER BY rank",
+        ),
+        extremes={
+            (score, extreme): _rows(
+                connection,
+                "SELECT * FROM score_extremes WHERE score = ? AND extreme = ? AND rank <= ?"
+                " ORDER BY rank",
+                [score, extreme, EXTREMES_SHOWN],
+            )
+            for score in SCORES
+            if score in present
+            for extreme in ("top", "bottom")
+        },
+        shards=_rows(connection, "SELECT * FROM shards ORDER BY path"),
+    )
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
+) -> Sequence[Row]:
+    rows: Sequence[Row] = connection.execute(query, parameters).to_arrow_table().to_pylist()
+    return rows
+
+
+def _image(chart: Chart, folder: Path) -> ChartImage:
+    drawing = read_drawing(folder / f"{chart.name}.png")
+    png = (folder / f"{chart.name}.png").read_bytes()
+    return ChartImage(chart.name, drawing.alt, base64.b64encode(png).decode())
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("laion_pipeline", "report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["count"] = lambda value: f"{value:,}"
+    environment.filters["caption"] = lambda text: displayable(text, CAPTION_CHARACTERS)
+    environment.filters["score"] = lambda value: "" if value is None else f"{value:.4g}"
+    environment.filters["percent"] = lambda share: f"{100 * share:.3g} %"
+    return environment

@@ -1,0 +1,30 @@
+"""A session: the settings and what follows from them, resolved once for a piece of work."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from laion_pipeline.releases import Release
+from laion_pipeline.settings import Paths, Settings
+from laion_pipeline.warehouse import Warehouse
+
+
+@dataclass(frozen=True)
+class Session:
+    """The configured release, where it is kept, and its warehouse."""
+
+    settings: Settings
+    release: Release
+    paths: Paths
+    warehouse: Warehouse
+
+    @classmethod
+    def open(cls) -> Self:
+        """The session that the environment describes.
+
+        Raises SettingsError naming the variable that is wrong.
+        """
+        settings = Settings.from_environment()
+        release = settings.find_release()
+        paths = settings.prepare(release)
+        warehouse = Warehouse(paths.warehouse, settings.memory_limit, settings.threads)
+        return cls(settings, release, paths, warehouse)

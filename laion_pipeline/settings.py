@@ -1,0 +1,116 @@
+"""Settings: the `LAION_*` environment variables, and the places of everything that is written."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, PositiveInt, StringConstraints, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from laion_pipeline.errors import SettingsError
+from laion_pipeline.releases import Release, find_release, first_problem
+
+MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$")]
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow links
+
+
+AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+
+
+@dataclass(frozen=True)
+class Paths:
+    """Where a release's files lie: the fixed layout below the data folder."""
+
+    root: Path
+
+    @property
+    def shards(self) -> Path:
+        """The folder of downloaded or generated shards."""
+        return self.root / "shards"
+
+    @property
+    def listing(self) -> Path:
+        """The shards last found at the source: what `pairs` is to hold."""
+        return self.shards / "listing.json"
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.root / "warehouse.duckdb"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of derived tables as Parquet."""
+        return self.root / "tables"
+
+    @property
+    def charts(self) -> Path:
+        """The folder of charts as PNG and SVG."""
+        return self.root / "charts"
+
+    @property
+    def report(self) -> Path:
+        """The report, one self-contained page."""
+        return self.root / "report.html"
+
+
+class Settings(BaseSettings):
+    """What the environment says, checked once, never changed afterwards."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LAION_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    release: str = "sample"
+    source: AbsolutePath | None = None
+    revision: str = "main"
+    data_dir: AbsolutePath = Path("data")
+    max_shards: PositiveInt | None = None
+    downloads: PositiveInt = 8
+    memory_limit: MemorySize = "4GB"
+    threads: PositiveInt | None = None
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """The settings of this process.
+
+        Raises SettingsError naming the variable that is wrong.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            raise SettingsError(f"LAION_{first_problem(error).replace(':', '', 1)}") from error
+
+    def find_release(self) -> Release:
+        """The release that is configured."""
+        return find_release(self.release)
+
+    @property
+    def dagster_home(self) -> Path:
+        """The folder of Dagster's own storage."""
+        return self.data_dir / "dagster"
+
+    def paths(self, release: Release) -> Paths:
+        """Where `release` is kept."""
+        return Paths(self.data_dir / release.name)
+
+    def prepare(self, release: Release) -> Paths:
+        """Make the release's folder, and see that it can be written.
+
+        Raises SettingsError when it cannot.
+        """
+        paths = self.paths(release)
+        try:
+            paths.root.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=paths.root):
+                pass
+        except OSError as error:
+            raise SettingsError(
+                f"LAION_DATA_DIR={self.data_dir}: cannot be written: {error.strerror}"
+            ) from error
+        return paths

@@ -1,0 +1,136 @@
+"""Shards: what a source says there is, and what a Parquet file says of itself."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from laion_pipeline.errors import ShardError, SourceError, WarehouseError
+from laion_pipeline.files import publish_text
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One Parquet file of a release: its path there, the sha256 of its bytes, and their number."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+    @property
+    def name(self) -> str:
+        """The file's name without its folders."""
+        return PurePosixPath(self.path).name
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The shards of a release at one revision, and the local folder that they are read from.
+
+    `revision` is a commit of the Hub; for local files it is made from the files' contents, so that
+    the same files have the same revision. `origin` says where they come from, for people.
+    """
+
+    release: str
+    revision: str
+    origin: str
+    made_up: bool
+    folder: Path
+    shards: tuple[Shard, ...]
+
+    def file(self, shard: Shard) -> Path:
+        """Where the shard lies on this machine, once fetched."""
+        return self.folder / shard.path
+
+    def write(self, path: Path) -> None:
+        """Publish the listing as JSON at `path`."""
+        publish_text(path, json.dumps({**asdict(self), "folder": str(self.folder)}, indent=1))
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read what `write` published.
+
+        Raises WarehouseError when there is none yet.
+        """
+        try:
+            fields = json.loads(path.read_text("utf-8"))
+            shards = tuple(Shard(**shard) for shard in fields.pop("shards"))
+            return cls(folder=Path(fields.pop("folder")), shards=shards, **fields)
+        except FileNotFoundError as error:
+            raise WarehouseError("no shards yet: materialize the asset `shards` first") from error
+        except (ValueError, TypeError, KeyError) as error:
+            raise WarehouseError(
+                f"{path}: damaged; materialize the asset `shards` again"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What it took to have shards on this machine: bytes that came, and bytes that were there."""
+
+    bytes_fetched: int
+    bytes_reused: int
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the end of a Parquet file says of the whole."""
+
+    rows: int
+    schema: pa.Schema
+
+
+def read_footer(file: Path, shard: str) -> Footer:
+    """Read a Parquet file's footer, without its rows.
+
+    Raises ShardError naming `shard` when the file has gone or is not whole and Parquet.
+    """
+    try:
+        metadata = pq.read_metadata(file)
+        return Footer(metadata.num_rows, metadata.schema.to_arrow_schema())
+    except FileNotFoundError as error:
+        raise ShardError(
+            f"{shard}: gone from {file.parent}; materialize the asset `shards` again"
+        ) from error
+    except OSError as error:
+        raise ShardError(f"{shard}: cannot be read: {error.strerror or error}") from error
+    except pa.ArrowException as error:
+        raise ShardError(f"{shard}: not a whole Parquet file ({_first_line(error)})") from error
+
+
+def describe_files(folder: Path, paths: Iterable[str]) -> tuple[Shard, ...]:
+    """Hash local files, a few at a time, into shards in the order of `paths`.
+
+    Raises SourceError naming a file that cannot be read.
+    """
+    with ThreadPoolExecutor() as pool:
+        return tuple(pool.map(lambda path: describe_file(folder, path), paths))
+
+
+def describe_file(folder: Path, path: str) -> Shard:
+    """Hash one local file.
+
+    Raises SourceError when it cannot be read.
+    """
+    try:
+        with (folder / path).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256")
+            return Shard(path, digest.hexdigest(), stream.tell())
+    except OSError as error:
+        raise SourceError(f"{folder / path}: cannot be read: {error.strerror}") from error
+
+
+def content_revision(shards: Iterable[Shard]) -> str:
+    """A revision for files that have no commit: 40 hex digits from their names and contents."""
+    named = "".join(f"{shard.sha256}  {shard.path}\n" for shard in shards)
+    return hashlib.sha256(named.encode()).hexdigest()[:40]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

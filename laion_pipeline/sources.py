@@ -1,0 +1,113 @@
+"""Where shards come from: the Hub, a local folder, or the generator of the sample.
+
+A source lists what there is and fetches what is asked for; it knows nothing of the warehouse.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from laion_pipeline.errors import SettingsError, SourceError
+from laion_pipeline.hub import HubSource
+from laion_pipeline.releases import SAMPLE, Release
+from laion_pipeline.sample import generate_sample
+from laion_pipeline.settings import Settings
+from laion_pipeline.shards import Fetched, Listing, Shard, content_revision, describe_files
+
+
+class Source(Protocol):
+    """A place that has a release's shards."""
+
+    def list_shards(self) -> Listing:
+        """All of the release's shards, in the order of their paths."""
+
+    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:
+        """See that `shards` are in the listing's folder, whole."""
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """Every `*.parquet` of a local folder, read where it lies."""
+
+    release: Release
+    folder: Path
+
+    def list_shards(self) -> Listing:
+        """Hash the folder's files.
+
+        Raises SettingsError when it is not a folder, SourceError when it has no Parquet file.
+        """
+        try:
+            names = sorted(
+                entry.name
+                for entry in self.folder.iterdir()
+                if entry.name.casefold().endswith(".parquet") and entry.is_file()
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"LAION_SOURCE={self.folder}: cannot be read: {error.strerror}"
+            ) from error
+        if not names:
+            raise SourceError(f"LAION_SOURCE={self.folder}: no *.parquet file in this folder")
+        shards = describe_files(self.folder, names)
+        return Listing(
+            release=self.release.name,
+            revision=content_revision(shards),
+            origin=f"local folder {self.folder}",
+            made_up=False,
+            folder=self.folder,
+            shards=shards,
+        )
+
+    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:  # noqa: ARG002
+        """Nothing to do: local files are read where they lie."""
+        return Fetched(0, sum(shard.bytes for shard in shards))
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """The sample release, generated into its folder of shards."""
+
+    release: Release
+    folder: Path
+
+    def list_shards(self) -> Listing:
+        """Generate what is not there yet, and hash it."""
+        paths = generate_sample(self.folder)
+        shards = describe_files(self.folder, [path.name for path in paths])
+        return Listing(
+            release=self.release.name,
+            revision=content_revision(shards),
+            origin="generated: MADE-UP data in the layout of a real release",
+            made_up=True,
+            folder=self.folder,
+            shards=shards,
+        )
+
+    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:  # noqa: ARG002
+        """Nothing to do: the shards were generated where they are read."""
+        return Fetched(0, sum(shard.bytes for shard in shards))
+
+
+def open_source(settings: Settings, release: Release) -> Source:
+    """The source that the settings name for `release`.
+
+    Raises SettingsError when they name none.
+    """
+    if settings.source is not None:
+        return FolderSource(release, settings.source)
+    if release.name == SAMPLE:
+        return SampleSource(release, settings.paths(release).shards)
+    if not release.repo:
+        raise SettingsError(
+            f"LAION_RELEASE={settings.release}: names no repo on the Hub; set LAION_SOURCE to a"
+            " folder of its shards, or add repo to its description"
+        )
+    return HubSource(release, settings.revision, settings.paths(release).shards, settings.downloads)
+
+
+def list_shards(source: Source, max_shards: int | None) -> Listing:
+    """The source's shards, or only the first `max_shards` of them."""
+    listing = source.list_shards()
+    return replace(listing, shards=listing.shards[:max_shards])

@@ -1,0 +1,204 @@
+"""Derived tables: one `.sql` file each, at once its query, its documentation and its check.
+
+A file holds two statements. The first is the table: the comment above it says what question it
+answers, the comment behind each selected column what the column means. The second is its
+self-check: it selects what contradicts the table's own invariant, and so should find nothing.
+"""
+
+import hashlib
+import json
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlglot
+from sqlglot import exp
+from sqlglot.tokenizer_core import TokenType
+
+from laion_pipeline.checks import EXAMPLES, CheckResult, record_checks
+from laion_pipeline.contract import CORE_COLUMNS
+from laion_pipeline.files import published
+from laion_pipeline.lineage import Lineage, Schema, column_lineage, source_tables
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.warehouse import Warehouse, quoted, transaction
+
+logger = logging.getLogger(__name__)
+
+VALID_PAIRS = "valid_pairs"
+SELF_CHECK = "self_check"
+
+
+@dataclass(frozen=True)
+class TableColumn:
+    """A column of a derived table: what it means, and where it comes from."""
+
+    name: str
+    description: str
+    lineage: Lineage
+
+    @property
+    def documentation(self) -> str:
+        """The description, ending in the columns that the value is computed from."""
+        if not self.lineage.direct:
+            return self.description
+        return f"{self.description} (from {', '.join(sorted(self.lineage.direct))})"
+
+
+@dataclass(frozen=True)
+class Table:
+    """A derived table as its file describes it."""
+
+    name: str
+    description: str
+    sql: str
+    columns: tuple[TableColumn, ...]
+    sources: frozenset[str]
+    check_sql: str
+    check_description: str
+
+    @property
+    def code_version(self) -> str:
+        """Changes when the SQL does, and only then: not with comments or white space."""
+        statement = sqlglot.parse_one(self.sql, dialect="duckdb").sql("duckdb", comments=False)
+        return hashlib.sha256(statement.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class TableResult:
+    """What materializing a table made: its size, and the DuckDB type of each column."""
+
+    rows: int
+    types: Mapping[str, str]
+    provenance: Provenance
+    seconds: float
+
+
+def read_tables(folder: Path) -> tuple[Table, ...]:
+    """The tables described by the `.sql` files of a folder, each after those that it reads.
+
+    Raises ValueError naming the file that is not two documented statements.
+    """
+    parsed = {file.stem: _parse(file) for file in sorted(folder.glob("*.sql"))}
+    reads = {name: source_tables(source.query) & parsed.keys() for name, source in parsed.items()}
+    schema: dict[str, Mapping[str, str]] = {
+        VALID_PAIRS: {**{c.name: c.sql_type for c in CORE_COLUMNS}, "shard_id": "INTEGER"}
+    }
+    tables = []
+    for name in TopologicalSorter(reads).static_order():
+        table = _describe(name, parsed[name], schema)
+        schema[name] = {column.name: "UNKNOWN" for column in table.columns}
+        tables.append(table)
+    return tuple(tables)
+
+
+def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> TableResult:
+    """Compute a table anew, in the warehouse and as Parquet in `folder`.
+
+    Raises WarehouseError when `pairs` has not been loaded.
+    """
+    started = time.monotonic()
+    with warehouse.connect() as connection:
+        provenance = Provenance.read(connection)
+        connection.execute("SET preserve_insertion_order = true")  # the file's ORDER BY holds
+        with transaction(connection):
+            connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {table.sql}")
+            for column in table.columns:
+                comment = column.documentation.replace("'", "''")
+                connection.execute(
+                    f"COMMENT ON COLUMN {quoted(table.name)}.{quoted(column.name)} IS '{comment}'"
+                )
+        relation = connection.table(table.name)
+        types = {
+            name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)
+        }
+        rows = relation.to_arrow_table()
+    _publish_parquet(folder / f"{table.name}.parquet", rows, table, provenance)
+    seconds = time.monotonic() - started
+    logger.info("%s: %s rows in %.1f s", table.name, f"{rows.num_rows:,}", seconds)
+    return TableResult(rows.num_rows, types, provenance, seconds)
+
+
+def check_table(warehouse: Warehouse, table: Table, rows: int) -> CheckResult:
+    """Look among a table's `rows` for what contradicts its invariant; keep the result."""
+    with warehouse.connect() as connection:
+        found = connection.execute(table.check_sql).to_arrow_table()
+        result = CheckResult(
+            asset=table.name,
+            name=SELF_CHECK,
+            status="failed" if found.num_rows else "passed",
+            description=table.check_description,
+            rows=rows,
+            failing_rows=found.num_rows,
+            examples=tuple(found.slice(0, EXAMPLES).to_pylist()),
+        )
+        record_checks(connection, [result])
+    return result
+
+
+def _publish_parquet(path: Path, rows: pa.Table, table: Table, provenance: Provenance) -> None:
+    metadata = {
+        "laion_pipeline.release": provenance.release,
+        "laion_pipeline.revision": provenance.revision,
+        "laion_pipeline.origin": provenance.origin,
+        "laion_pipeline.sql": table.sql,
+        "laion_pipeline.columns": json.dumps({c.name: c.documentation for c in table.columns}),
+    }
+    with published(path) as beside:
+        pq.write_table(rows.replace_schema_metadata(metadata), beside, compression="zstd")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """The two statements of a file, as written and as parsed."""
+
+    sql: str
+    check_sql: str
+    query: exp.Query
+    check: exp.Query
+
+
+def _parse(file: Path) -> _Source:
+    text = file.read_text("utf-8")
+    ends = [
+        t.start for t in sqlglot.tokenize(text, "duckdb") if t.token_type is TokenType.SEMICOLON
+    ]
+    if len(ends) != 1:
+        raise ValueError(f"{file}: needs two statements, the table's and its self-check's")
+    sql, check_sql = text[: ends[0]].strip(), text[ends[0] + 1 :].strip()
+    query, check = (sqlglot.parse_one(part, dialect="duckdb") for part in (sql, check_sql))
+    if not (isinstance(query, exp.Query) and isinstance(check, exp.Query)):
+        raise ValueError(f"{file}: both statements must be queries")  # noqa: TRY004 - its content
+    return _Source(sql, check_sql, query, check)
+
+
+def _describe(name: str, source: _Source, schema: Schema) -> Table:
+    lineage = column_lineage(source.query, schema)
+    columns = tuple(
+        TableColumn(select.alias_or_name, _comment(select), lineage[select.alias_or_name])
+        for select in source.query.selects
+    )
+    if bare := [column.name for column in columns if not column.description]:
+        raise ValueError(f"{name}.sql: a comment is missing behind {', '.join(bare)}")
+    return Table(
+        name=name,
+        description=_leading_comment(source.query),
+        sql=source.sql,
+        columns=columns,
+        sources=source_tables(source.query),
+        check_sql=source.check_sql,
+        check_description=_leading_comment(source.check),
+    )
+
+
+def _comment(node: exp.Expr) -> str:
+    return " ".join(comment.strip() for comment in node.comments or [])
+
+
+def _leading_comment(query: exp.Query) -> str:
+    with_ = query.args.get("with_") or query.args.get("with")
+    return _comment(with_ or query) or _comment(query)

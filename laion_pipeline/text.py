@@ -1,0 +1,23 @@
+"""Text from strangers, made fit to be shown to people."""
+
+import unicodedata
+
+
+def displayable(text: str, limit: int | None = None) -> str:
+    """`text` with characters that cannot be seen written as escapes, cut to `limit` characters.
+
+    Control and formatting characters, such as those that turn the direction of writing, are
+    escaped so that what is shown is what is there.
+    """
+    if limit is not None and len(text) > limit:
+        text = text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
+    return "".join(_escaped(c) if _is_invisible(c) else c for c in text)
+
+
+def _is_invisible(character: str) -> bool:
+    # Cc control, Cf format, Cs surrogate, Co private use, Cn unassigned, Zl and Zp line breaks
+    return unicodedata.category(character) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")

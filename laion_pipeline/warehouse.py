@@ -1,0 +1,123 @@
+"""Opening the warehouse: one DuckDB file, short-lived connections, one writer at a time."""
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity.retry import retry_base
+
+from laion_pipeline.errors import WarehouseBusyError, WarehouseError
+
+logger = logging.getLogger(__name__)
+
+# How DuckDB names the process that holds a file.
+_LOCK_HOLDER = re.compile(r"\(PID (\d+)\)")
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The DuckDB file of a release, and the limits under which it is worked on.
+
+    `busy_wait_seconds` is how long to wait for another process that holds the file.
+    """
+
+    file: Path
+    memory_limit: str
+    threads: int | None
+    busy_wait_seconds: float = 60
+
+    def config(self) -> dict[str, str | bool | int | float | list[str]]:
+        """DuckDB's settings: within the limits, spilling beside the file, never online."""
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self.memory_limit,
+            "temp_directory": f"{self.file}.tmp",
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+        }
+        if self.threads is not None:
+            config["threads"] = self.threads
+        return config
+
+    @contextmanager
+    def connect(
+        self, *, read_only: bool = False, reads_files: bool = False
+    ) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection, closed at the end of the block whatever happens.
+
+        Only with `reads_files` can SQL reach any file but the warehouse.
+
+        Raises WarehouseBusyError when another process holds it for longer than the wait, and
+        WarehouseError when there is no warehouse to read, or it is damaged.
+        """
+        if read_only and not self.file.exists():
+            raise WarehouseError(f"{self.file}: no warehouse yet; materialize the asset `pairs`")
+        connection = self._open(read_only)
+        try:
+            if not reads_files:
+                connection.execute("SET enable_external_access = false")
+            yield connection
+        except duckdb.IOException as error:
+            raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+        except duckdb.OutOfMemoryException as error:
+            raise WarehouseError(
+                f"{self.file}: LAION_MEMORY_LIMIT={self.memory_limit} is not enough:"
+                f" {_one_line(error)}"
+            ) from error
+        finally:
+            connection.close()
+
+    def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        for attempt in Retrying(
+            retry=_is_locked(),
+            stop=stop_after_delay(self.busy_wait_seconds),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        ):
+            with attempt:
+                try:
+                    return duckdb.connect(self.file, read_only=read_only, config=self.config())
+                except duckdb.IOException as error:
+                    if "lock" not in str(error):
+                        raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+                    busy = self._busy(error)
+                    if attempt.retry_state.attempt_number == 1:
+                        logger.warning("%s; waiting for it", busy)
+                    raise busy from error
+                except duckdb.Error as error:
+                    raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+        raise AssertionError("Retrying ends by returning or raising")
+
+    def _busy(self, error: duckdb.IOException) -> WarehouseBusyError:
+        holder = _LOCK_HOLDER.search(str(error))
+        who = f"process {holder[1]}" if holder else "another process"
+        return WarehouseBusyError(f"{self.file} is held open by {who}; close it there")
+
+
+def _is_locked() -> retry_base:
+    return retry_if_exception_type(WarehouseBusyError)
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All of the block's statements, or none of them."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def quoted(identifier: str) -> str:
+    """An identifier fit for SQL, whatever characters it holds."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
