@@ -14,6 +14,7 @@ def check_result(result: CheckResult) -> dg.AssetCheckResult:
     """A check's result as Dagster shows it: what was demanded, how much fails, and examples."""
     warned = result.status == "warned"
     metadata: dict[str, dg.MetadataValue[Any]] = {
+        "status": dg.MetadataValue.text(result.status),
         "rule": dg.MetadataValue.text(result.description),
         "rows": dg.MetadataValue.int(result.rows),
         "failing_rows": dg.MetadataValue.int(result.failing_rows),

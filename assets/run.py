@@ -1,10 +1,13 @@
 """One Dagster run of everything in this process, and its outcome in a few lines."""
 
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import dagster as dg
 
 from assets.definitions import defs
+from laion_pipeline.checks import STATUSES, Status
 from laion_pipeline.session import Session
 
 # Dagster's own log repeats every step and error; the library's says what a person wants to know.
@@ -28,18 +31,25 @@ def materialize_everything(session: Session) -> Summary:
         f"error: {event.step_key}: {_reason(event)}" for event in result.get_step_failure_events()
     ]
     checks = result.get_asset_check_evaluations()
-    failed = [check for check in checks if not check.passed]
-    errors = [check for check in failed if check.severity == dg.AssetCheckSeverity.ERROR]
-    lines = [*map(_failed_check, errors), *failures]
+    tally = Counter(map(_status, checks))
+    lines = [*(_failed_check(check) for check in checks if _status(check) == "failed"), *failures]
     if result.success:
         lines.append(_totals(session, result))
-    lines.append(
-        f"checks: {len(checks) - len(failed)} passed, {len(failed) - len(errors)} warned,"
-        f" {len(errors)} failed"
-    )
+    if checks:
+        counts = ", ".join(f"{tally[status]} {status}" for status in _shown(tally))
+        lines.append(f"checks: {counts}")
     if result.success:
         lines.append(f"report: {session.paths.report}")
-    return Summary(int(bool(errors) or not result.success), "\n".join(lines))
+    return Summary(int(bool(tally["failed"]) or not result.success), "\n".join(lines))
+
+
+def _status(check: dg.AssetCheckEvaluation) -> Status:
+    return check.metadata["status"].value  # type: ignore[return-value]  # written by check_result
+
+
+def _shown(tally: Counter[Status]) -> Iterator[Status]:
+    """The three everyone asks about, and what else there was."""
+    return (s for s in STATUSES if tally[s] or s in ("passed", "warned", "failed"))
 
 
 def _failed_check(check: dg.AssetCheckEvaluation) -> str:

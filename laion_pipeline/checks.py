@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import duckdb
 
@@ -11,6 +11,7 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.warehouse import transaction
 
 Status = Literal["passed", "warned", "failed", "not in this release"]
+STATUSES: tuple[Status, ...] = get_args(Status)
 
 # How many failing rows a result shows.
 EXAMPLES = 10

@@ -5,7 +5,7 @@ A release is described by the same few terms in both places; `releases.toml` exp
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
@@ -123,13 +123,21 @@ def _described_by(path: Path) -> Release:
     try:
         return Release.model_validate(described)
     except ValidationError as error:
-        raise SettingsError(f"LAION_RELEASE={path}: {first_problem(error)}") from error
+        problem = first_problem(error)
+        raise SettingsError(f"LAION_RELEASE={path}: {problem.where}: {problem.what}") from error
 
 
-def first_problem(error: ValidationError) -> str:
-    """The first thing that pydantic found wrong, in one line: where, what, and what was given."""
-    problem = error.errors(include_url=False)[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    given = "" if problem["type"] == "missing" else f", got {problem['input']!r}"
-    what = problem["msg"].removeprefix("Value error, ")
-    return f"{where}: {what}{given}" if where else what
+@dataclass(frozen=True)
+class Problem:
+    """A value that does not validate: where it stands, what was given, and what is wrong."""
+
+    where: str
+    given: object
+    what: str
+
+
+def first_problem(error: ValidationError) -> Problem:
+    """The first thing that pydantic found wrong, in words for people."""
+    first = error.errors(include_url=False)[0]
+    what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    return Problem(".".join(str(part) for part in first["loc"]), first["input"], what)

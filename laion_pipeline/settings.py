@@ -1,25 +1,38 @@
 """Settings: the `LAION_*` environment variables, and the places of everything that is written."""
 
 import os
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, PositiveInt, StringConstraints, ValidationError
+from pydantic import AfterValidator, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases import Release, find_release, first_problem
 
-MemorySize = Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)?\s*([KMGT]i?B)$")]
+
+def _memory_size(text: str) -> str:
+    if not re.fullmatch(r"\d+(\.\d+)?\s*[KMGT]i?B", text):
+        raise ValueError("should be a size such as 4GB")
+    return text
+
+
+def _folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise ValueError("no such folder")
+    return path
 
 
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow links
 
 
+MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+AbsoluteFolder = Annotated[AbsolutePath, AfterValidator(_folder)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +80,7 @@ class Settings(BaseSettings):
     )
 
     release: str = "sample"
-    source: AbsolutePath | None = None
+    source: AbsoluteFolder | None = None
     revision: str = "main"
     data_dir: AbsolutePath = Path("data")
     max_shards: PositiveInt | None = None
@@ -84,7 +97,9 @@ class Settings(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            raise SettingsError(f"LAION_{first_problem(error).replace(':', '', 1)}") from error
+            problem = first_problem(error)
+            name = f"LAION_{problem.where.upper()}"
+            raise SettingsError(f"{name}={problem.given}: {problem.what}") from error
 
     def find_release(self) -> Release:
         """The release that is configured."""

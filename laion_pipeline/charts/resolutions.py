@@ -27,12 +27,18 @@ def _top_resolutions(figure: Figure, tables: Tables) -> Drawing:
         xlabel="share of the pairs of known size (number of pairs beside the bar)",
         ylabel="width \N{MULTIPLICATION SIGN} height in px",
     )
-    finding = (
-        f"{labels[0]} is the commonest of {tables['resolution_counts'].num_rows:,} resolutions;"
-        f" the first {len(rows)} hold {sum(shares):.0%} of the pairs of known size"
-    )
+    finding = _finding(labels, shares, tables["resolution_counts"].num_rows)
     listed = ", ".join(f"{label} {share:.1%}" for label, share in zip(labels, shares, strict=True))
     return Drawing(finding, f"Bar chart of the commonest resolutions. {finding}. {listed}.")
+
+
+def _finding(labels: list[str], shares: list[float], resolutions: int) -> str:
+    if resolutions <= _SHOWN:
+        return f"{labels[0]} is the commonest resolution, with {shares[0]:.0%} of the known sizes"
+    return (
+        f"{labels[0]} is the commonest of {resolutions:,} resolutions; the first {len(labels)}"
+        f" hold {sum(shares):.0%} of the pairs of known size"
+    )
 
 
 TOP_RESOLUTIONS = Chart(

@@ -1,7 +1,5 @@
 """The loopback Hub, seen through the real huggingface_hub client."""
 
-# ruff: noqa: TID253 - the client is what every test here is about
-
 import hashlib
 import subprocess
 import sys
