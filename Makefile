@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui test lint format clean
+.PHONY: run ui test lint format pictures clean
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -22,6 +22,9 @@ lint: .venv/.ready  ## format, rules, types, import directions
 format: .venv/.ready  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+pictures: .venv/.ready  ## make the README's pictures anew; needs Debian's chromium
+	$(BIN)/python docs/pictures.py
 
 clean:  ## remove the environment and the caches, never the data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -49,10 +49,11 @@ def _prepare_dagster_home(session: Session) -> None:
 
 def _serve() -> None:
     address = ["--host", "127.0.0.1", "--port", "3000"]
-    os.chdir(PROJECT)
+    workspace = ["--workspace", str(PROJECT / "workspace.yaml")]
+    # From its home: Dagster warns of a dagster.yaml in the working directory that it does not use.
+    os.chdir(os.environ["DAGSTER_HOME"])
     os.execv(  # noqa: S606 - no shell
-        sys.executable,
-        [sys.executable, "-m", "dagster", "dev", "--workspace", "workspace.yaml", *address],
+        sys.executable, [sys.executable, "-m", "dagster", "dev", *workspace, *address]
     )
 
 

@@ -1,7 +1,6 @@
 """Charts: every chart of the library is an asset."""
 
 import base64
-from pathlib import Path
 
 import dagster as dg
 
@@ -28,7 +27,9 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
         return dg.MaterializeResult(
             metadata={
                 "finding": result.drawing.title,
-                "chart": dg.MetadataValue.md(f"![{chart.description}]({_data_url(result.png)})"),
+                "chart": dg.MetadataValue.md(
+                    f"![{chart.description}]({_data_url(result.preview)})"
+                ),
                 "png": dg.MetadataValue.path(result.png),
                 "svg": dg.MetadataValue.path(result.svg),
             }
@@ -37,5 +38,5 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
     return rendered
 
 
-def _data_url(png: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png.read_bytes()).decode()}"
+def _data_url(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

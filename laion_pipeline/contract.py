@@ -168,9 +168,13 @@ def row_rules(columns: Iterable[str], ranges: Mapping[str, Interval]) -> tuple[R
     )
 
 
-RULE_NAMES: tuple[str, ...] = tuple(
-    rule.name for rule in row_rules(COLUMNS_BY_NAME, DEFAULT_RANGES)
-)
+# Every rule there is, in words that hold for whatever ranges a release has.
+RULE_SUMMARIES: Mapping[str, str] = {
+    rule.name: f"{rule.column} is there and within the release's range"
+    if rule.column in SCORES
+    else rule.description
+    for rule in row_rules(COLUMNS_BY_NAME, DEFAULT_RANGES)
+}
 
 
 def defects_expression(rules: Iterable[RowRule]) -> str:

@@ -67,17 +67,20 @@ def withdraw_provenance(connection: duckdb.DuckDBPyConnection) -> None:
 def record_provenance(
     connection: duckdb.DuckDBPyConnection, release: Release, listing: Listing
 ) -> None:
-    """Say that `pairs` holds just the shards of the listing."""
-    withdraw_provenance(connection)
-    connection.execute(
-        "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
-        [
-            release.name,
-            release.title or release.name,
-            release.repo,
-            listing.revision,
-            listing.origin,
-            listing.made_up,
-            release.score_model,
-        ],
-    )
+    """Say that `pairs` holds just the shards of the listing; if it says so already, leave it."""
+    fields = [
+        release.name,
+        release.title or release.name,
+        release.repo,
+        listing.revision,
+        listing.origin,
+        listing.made_up,
+        release.score_model,
+    ]
+    connection.execute(_DDL)
+    recorded = connection.execute("SELECT * EXCLUDE (loaded_at) FROM provenance").fetchone()
+    if recorded != tuple(fields):
+        withdraw_provenance(connection)
+        connection.execute(
+            "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')", fields
+        )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from laion_pipeline.checks import EXAMPLES, CheckResult, Status, record_checks
-from laion_pipeline.contract import DEFECT_SHARE_LIMIT, RULE_NAMES, RowRule
+from laion_pipeline.contract import DEFECT_SHARE_LIMIT, RULE_SUMMARIES, RowRule
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.ledger import pairs_columns
 from laion_pipeline.releases import Release
@@ -35,7 +35,8 @@ STRUCTURAL_CHECKS: Mapping[str, str] = {
     SCHEMA_CHECK: "pairs has just the columns of the contract, with its types",
     RECONCILIATION_CHECK: "pairs has as many rows of each shard as its Parquet footer says",
 }
-PAIRS_CHECKS: tuple[str, ...] = (*STRUCTURAL_CHECKS, *RULE_NAMES)
+# Every check on `pairs`, with what it demands.
+PAIRS_CHECKS: Mapping[str, str] = {**STRUCTURAL_CHECKS, **RULE_SUMMARIES}
 
 # What Great Expectations calls a type, where that is not what DuckDB calls it.
 _REPORTED_AS: Mapping[str, tuple[str, ...]] = {"VARCHAR": ("String",)}

@@ -79,7 +79,7 @@ class SampleSource:
         return Listing(
             release=self.release.name,
             revision=content_revision(shards),
-            origin="generated: MADE-UP data in the layout of a real release",
+            origin="a generator: made-up data in the layout of a real release",
             made_up=True,
             folder=self.folder,
             shards=shards,

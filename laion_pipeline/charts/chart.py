@@ -4,6 +4,7 @@ import logging
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -46,11 +47,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class ChartResult:
-    """A rendered chart: its two files, and what it shows."""
+    """A rendered chart: what it shows, its two files, and a PNG half their size to preview it."""
 
     drawing: Drawing
     png: Path
     svg: Path
+    preview: bytes
 
 
 def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResult:
@@ -69,9 +71,9 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
         figure = Figure(figsize=(9, chart.height_inches), layout="constrained")
         drawing = chart.draw(figure, tables)
         _frame(figure, drawing, provenance, pairs)
-        result = ChartResult(drawing, folder / f"{chart.name}.png", folder / f"{chart.name}.svg")
+        png, svg = folder / f"{chart.name}.png", folder / f"{chart.name}.svg"
         source = f"{provenance.title}, revision {provenance.revision}"
-        for path in (result.png, result.svg):
+        for path in (png, svg):
             # No date of drawing in the file, so that the bytes tell whether the data changed.
             metadata: dict[str, str | None] = {
                 "Title": drawing.title,
@@ -81,8 +83,10 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
             metadata |= {"Date": None} if path.suffix == ".svg" else {"Software": None}
             with published(path) as beside:
                 figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
+        preview = BytesIO()
+        figure.savefig(preview, format="png", dpi=80)
     logger.info("%s: %s", chart.name, drawing.title)
-    return result
+    return ChartResult(drawing, png, svg, preview.getvalue())
 
 
 def read_drawing(png: Path) -> Drawing:
