@@ -66,7 +66,7 @@ def _webserver(home: Path, environment: dict[str, str]) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     command = [sys.executable, "-m", "dagster_webserver", "-w", PROJECT / "workspace.yaml"]
-    server = subprocess.Popen(
+    server = subprocess.Popen(  # noqa: S603 - our own command
         [*command, "-p", port],
         cwd=home,
         env={**environment, "DAGSTER_HOME": str(home)},

@@ -5,11 +5,12 @@ documentation and the tests are all derived from here. What differs by release (
 has, which ranges hold) is handed in by `releases`; nothing here knows where data comes from.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, field_validator, model_validator
 
 ColumnKind = Literal["text", "whole", "real"]
 
@@ -79,6 +80,13 @@ class Interval(BaseModel):
     at_most: float | None = None
     below: float | None = None
 
+    @field_validator("*")
+    @classmethod
+    def _finite(cls, bound: float | None) -> float | None:
+        if bound is not None and not math.isfinite(bound):
+            raise ValueError("should be a finite number")
+        return bound
+
     @model_validator(mode="after")
     def _one_bound_a_side(self) -> Self:
         if self.at_least is not None and self.above is not None:
@@ -140,8 +148,8 @@ class RowRule:
         return f"({self.holds}) IS NOT TRUE"
 
 
-# Every kind of blank that Unicode's White_Space lists below U+0100, plus the wide space of CJK.
-_BLANKS = "' \t\n\r\v\f\x1c\x1d\x1e\x1f\x85\xa0\u2002\u2003\u2009\u200a\u2028\u2029\u3000'"
+# What Unicode calls white space, as a string of SQL: DuckDB's own trim knows the space only.
+_BLANKS = "'" + "".join(filter(str.isspace, map(chr, range(0x3001)))) + "'"
 
 
 def row_rules(columns: Iterable[str], ranges: Mapping[str, Interval]) -> tuple[RowRule, ...]:
@@ -149,7 +157,7 @@ def row_rules(columns: Iterable[str], ranges: Mapping[str, Interval]) -> tuple[R
     limits = {**DEFAULT_RANGES, **ranges}
     every = [
         ("url_http", "url", "url is there and is http or https with a host",
-         r"regexp_matches(url, '^[Hh][Tt][Tt][Pp][Ss]?://[^/\s]')"),
+         r"regexp_matches(url, '^[Hh][Tt][Tt][Pp][Ss]?://[^/?#\s]')"),
         ("text_present", "text", "text is there and is not blank", f"trim(text, {_BLANKS}) <> ''"),
         ("width_positive", "width", "width is above 0, or unknown", "width IS NULL OR width > 0"),
         ("height_positive", "height", "height is above 0, or unknown",

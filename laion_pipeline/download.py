@@ -2,11 +2,11 @@
 
 import hashlib
 import logging
+import os
 from http import HTTPStatus
-from io import FileIO
 from pathlib import Path
 
-from laion_pipeline.errors import HubUnavailableError, ShardError
+from laion_pipeline.errors import HubUnavailableError, OffsetRefusedError, ShardError
 from laion_pipeline.hub_client import HubClient
 from laion_pipeline.progress import Progress
 from laion_pipeline.retrying import hub_retrying
@@ -31,7 +31,7 @@ def download_shard(
     for _ in range(1 + REFETCHES):
         transfer = _Transfer(client, commit, shard, part, progress)
         fetched += transfer.run()
-        if transfer.sha256 == shard.sha256:
+        if transfer.sha256 == shard.sha256 and part.stat().st_size == shard.bytes:
             return fetched
         progress(-part.stat().st_size)
         part.unlink()
@@ -85,26 +85,29 @@ class _Transfer:
         self._progress(self._held)
 
     def _fetch_rest(self) -> None:
-        with (
-            self._client.open_file(self._shard.path, self._commit, self._held) as response,
-            self._part.open("ab", buffering=0) as stream,
-        ):
-            if self._held and response.status_code != HTTPStatus.PARTIAL_CONTENT:
-                self._start_over(stream)
-            for chunk in response.iter_raw(CHUNK_BYTES):
-                stream.write(chunk)
-                self._digest.update(chunk)
-                self._held += len(chunk)
-                self._progress(len(chunk))
-                if self._held > self._shard.bytes:
-                    return  # the hash will tell
+        try:
+            self._receive()
+        except OffsetRefusedError:
+            self._start_over()
+            raise
         if self._held < self._shard.bytes:
-            raise HubUnavailableError(
-                f"{self._shard.path}: only {self._held:,} of {self._shard.bytes:,} bytes arrived"
-            )
+            raise HubUnavailableError(f"only {self._held:,} of {self._shard.bytes:,} bytes arrived")
 
-    def _start_over(self, stream: FileIO) -> None:
-        stream.truncate(0)
+    def _receive(self) -> None:
+        with self._client.open_file(self._shard.path, self._commit, self._held) as response:
+            if self._held and response.status_code != HTTPStatus.PARTIAL_CONTENT:
+                self._start_over()
+            with self._part.open("ab") as stream:
+                for chunk in response.iter_raw(CHUNK_BYTES):
+                    stream.write(chunk)
+                    self._digest.update(chunk)
+                    self._held += len(chunk)
+                    self._progress(len(chunk))
+                    if self._held > self._shard.bytes:
+                        return  # the hash will tell
+
+    def _start_over(self) -> None:
+        os.truncate(self._part, 0)
         self._progress(-self._held)
         self._digest = hashlib.sha256()
         self._held = 0

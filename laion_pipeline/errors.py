@@ -48,6 +48,10 @@ class HubUnavailableError(HubError):
         self.retry_after_seconds = retry_after_seconds
 
 
+class OffsetRefusedError(HubUnavailableError):
+    """The Hub has no bytes at the offset from which a file was to be resumed."""
+
+
 class WarehouseError(LaionError):
     """The warehouse is damaged, cannot be written, or has not been materialized yet."""
 

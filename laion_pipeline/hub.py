@@ -3,17 +3,30 @@
 import hashlib
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
 from laion_pipeline.download import download_shard
-from laion_pipeline.errors import HubError, HubUnavailableError, LaionError, ShardError
+from laion_pipeline.errors import (
+    HubError,
+    HubUnavailableError,
+    LaionError,
+    ShardError,
+    WarehouseError,
+)
 from laion_pipeline.hub_client import HubClient
 from laion_pipeline.progress import Progress, transfer_bar
 from laion_pipeline.releases import Release
-from laion_pipeline.shards import Fetched, Listing, Shard, describe_file, read_footer
+from laion_pipeline.shards import (
+    LISTING_NAME,
+    Fetched,
+    Listing,
+    Shard,
+    describe_file,
+    read_footer,
+)
 from laion_pipeline.text import displayable
 
 logger = logging.getLogger(__name__)
@@ -40,6 +53,8 @@ class HubSource:
         Raises HubError when the Hub refuses, lists no shard, or lists names that cannot be trusted.
         """
         client = HubClient(self.release)
+        if client.offline:
+            return self._listed_before(client)
         commit = client.commit(self.revision)
         files = [file for file in client.files(commit) if self.release.has_shard(file.path)]
         if not files:
@@ -64,6 +79,19 @@ class HubSource:
             shards=tuple(shards),
         )
 
+    def _listed_before(self, client: HubClient) -> Listing:
+        try:
+            listing = Listing.read(self.folder / LISTING_NAME)
+        except WarehouseError:
+            listing = None
+        if listing is None or listing.origin != client.page:
+            raise HubError(
+                f"{self.release.repo} has not been listed before, and HF_HUB_OFFLINE forbids to ask"
+                " the Hub: unset it once"
+            )
+        logger.info("shards: offline, taking the listing of revision %s", listing.revision[:12])
+        return listing
+
     def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:
         """Fetch and verify what is not there yet, several shards at a time.
 
@@ -72,18 +100,19 @@ class HubSource:
         """
         client = HubClient(self.release)
         outcomes: list[Fetched] = []
-        failures: list[LaionError] = []
+        failures: dict[str, LaionError] = {}
         total = sum(shard.bytes for shard in shards)
         with transfer_bar(total) as advance, ThreadPoolExecutor(self.downloads) as pool:
-            futures = [
-                pool.submit(self._fetch_one, client, listing, shard, advance) for shard in shards
-            ]
+            futures = {
+                pool.submit(self._fetch_one, client, listing, shard, advance): shard
+                for shard in shards
+            }
             try:
                 for future in as_completed(futures):
                     try:
                         outcomes.append(future.result())
                     except LaionError as error:
-                        failures.append(error)
+                        failures[futures[future].path] = error
             except BaseException:  # an interrupt: the threads stop at their next bytes
                 advance.stop()
                 pool.shutdown(cancel_futures=True)
@@ -110,10 +139,13 @@ class HubSource:
         started = time.monotonic()
         # Two shards may have the same content, so that its hash alone is no name.
         part = self.folder / _INCOMING / f"{shard.sha256}-{_short_hash(shard.path)}.part"
-        fetched = download_shard(client, listing.revision, shard, part, advance)
-        read_footer(part, shard.path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part.replace(file)
+        try:
+            fetched = download_shard(client, listing.revision, shard, part, advance)
+            read_footer(part, shard.path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            part.replace(file)
+        except OSError as error:
+            raise ShardError(f"cannot be written to {self.folder}: {error.strerror}") from error
         seconds = time.monotonic() - started
         logger.info(
             "shards: %s verified, %.1f MB in %.1f s", shard.name, shard.bytes / 1e6, seconds
@@ -142,13 +174,18 @@ def check_names(paths: Sequence[str], repo: str) -> None:
             raise HubError(f"{repo}: refused, since {other!r} and {path!r} differ at most in case")
 
 
-def _joined(failures: Sequence[LaionError], attempted: int) -> LaionError:
-    told = "; ".join(sorted(str(failure) for failure in failures))
+def _joined(failures: Mapping[str, LaionError], attempted: int) -> LaionError:
+    """One error for all the shards that failed, which tells each reason once."""
+    paths_by_reason: dict[str, list[str]] = {}
+    for path in sorted(failures):
+        reason = str(failures[path]).removeprefix(f"{path}: ")
+        paths_by_reason.setdefault(reason, []).append(path)
+    told = "; ".join(f"{', '.join(paths)}: {reason}" for reason, paths in paths_by_reason.items())
     message = (
-        f"{len(failures)} of {attempted} shards could not be fetched, the others are kept:"
-        f" {told}; a rerun fetches only what is missing"
+        f"{len(failures)} of {attempted} shards could not be fetched, the others are kept and a"
+        f" rerun fetches only what is missing: {told}"
     )
-    if all(isinstance(failure, HubUnavailableError) for failure in failures):
+    if all(isinstance(failure, HubUnavailableError) for failure in failures.values()):
         return HubUnavailableError(message)
     return ShardError(message)
 

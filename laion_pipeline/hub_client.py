@@ -6,12 +6,14 @@ connection or a server error at once, and its errors do not say what to do next.
 """
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from laion_pipeline.errors import HubError, HubUnavailableError
+from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError
 from laion_pipeline.releases import Release
 from laion_pipeline.retrying import hub_retrying
 
@@ -51,7 +53,7 @@ class HubClient:
             with attempt, self._open(address, revision) as response:
                 answer = self._json(response, dict)
         commit = answer.get("sha")
-        if not isinstance(commit, str):
+        if not isinstance(commit, str) or not re.fullmatch(r"[0-9a-f]{40}", commit):
             raise self._strange_answer()
         return commit
 
@@ -65,7 +67,7 @@ class HubClient:
                     following = response.links.get("next", {}).get("url", "")
             try:
                 yield from [_file(entry) for entry in entries if entry["type"] == "file"]
-            except (KeyError, TypeError) as error:
+            except (AttributeError, KeyError, TypeError) as error:
                 raise self._strange_answer() from error
             page = following
 
@@ -134,6 +136,8 @@ class HubClient:
 
         assert isinstance(error, errors.HfHubHTTPError)
         status = error.response.status_code
+        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return OffsetRefusedError(f"{self._endpoint} has fewer bytes of it than it lists")
         if status in _TRANSIENT:
             return HubUnavailableError(
                 f"{self._endpoint} answers {status} {error.response.reason_phrase}".rstrip(),
@@ -190,7 +194,12 @@ class HubClient:
 def _file(entry: dict[str, Any]) -> "RepoFile":
     from huggingface_hub import RepoFile
 
-    return RepoFile(**entry)  # type: ignore[no-untyped-call]
+    file = RepoFile(**entry)  # type: ignore[no-untyped-call]
+    if not (isinstance(file.path, str) and isinstance(file.size, int) and file.size >= 0):
+        raise TypeError("a file has a path and a size")
+    if file.lfs and not re.fullmatch(r"[0-9a-f]{64}", file.lfs.sha256):
+        raise TypeError("a sha256 has 64 hexadecimal digits")
+    return file
 
 
 def _retry_after_seconds(headers: Mapping[str, str]) -> float:

@@ -12,10 +12,15 @@ from laion_pipeline.releases import Release, catalogue
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A canonical column and the column of a shard that it is loaded from."""
+    """A canonical column, the column of a shard that it is loaded from, and the type it has there.
+
+    Shards are read as one table only where all of this is equal: DuckDB would take the first one's
+    types for all.
+    """
 
     column: Column
     name: str
+    stored_type: str
     is_float: bool
 
 
@@ -61,7 +66,7 @@ def _source_column(column: Column, field: pa.Field, shard: str) -> SourceColumn:
             f"{shard}: column {field.name} holds {field.type}, but {column.name} needs {wanted}:"
             " is LAION_RELEASE the right release for these shards?"
         )
-    return SourceColumn(column, field.name, is_float)
+    return SourceColumn(column, field.name, str(field.type), is_float)
 
 
 def _missing(release: Release, column: Column, schema: pa.Schema, shard: str) -> LayoutError:

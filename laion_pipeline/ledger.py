@@ -81,7 +81,10 @@ def plan_changes(listing: Listing, ledger: Mapping[str, Entry]) -> Plan:
     shards end with the same ids.
     """
     listed = {shard.path for shard in listing.shards}
-    gone = {entry.shard.sha256: entry for path, entry in ledger.items() if path not in listed}
+    gone: dict[str, list[Entry]] = {}
+    for entry in sorted(ledger.values(), key=lambda entry: entry.shard_id, reverse=True):
+        if entry.shard.path not in listed:
+            gone.setdefault(entry.shard.sha256, []).append(entry)
     unused = _unused_ids(ledger.values())
     new: list[Entry] = []
     changed: list[Entry] = []
@@ -90,8 +93,8 @@ def plan_changes(listing: Listing, ledger: Mapping[str, Entry]) -> Plan:
         if known := ledger.get(shard.path):
             same = known.shard.sha256 == shard.sha256
             (unchanged if same else changed).append(Entry(known.shard_id, shard))
-        elif renamed := gone.pop(shard.sha256, None):
-            unchanged.append(Entry(renamed.shard_id, shard))
+        elif renamed := gone.get(shard.sha256):
+            unchanged.append(Entry(renamed.pop().shard_id, shard))
         else:
             new.append(Entry(next(unused), shard))
     kept = {entry.shard_id for entry in (*changed, *unchanged)}

@@ -12,7 +12,18 @@ from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
-_DECIDING_CLAUSES = ("where", "group", "having", "qualify", "order", "joins", "distinct", "limit")
+_DECIDING_CLAUSES = (
+    "where",
+    "group",
+    "having",
+    "qualify",
+    "windows",
+    "order",
+    "joins",
+    "laterals",
+    "distinct",
+    "limit",
+)
 
 
 @dataclass(frozen=True)
@@ -78,9 +89,13 @@ class _Tracer:
         """What a scope's column of that name comes from."""
         key = (id(scope), name)
         if key not in self._known:
-            position = _names(scope).index(name)
+            names = _names(scope)
+            # A name that is given outside the query, as by `AS t(a, b)`, may be any of its columns.
+            wanted = [names.index(name)] if name in names else range(len(names))
             self._known[key] = _union(
-                self._expression(select.selects[position]) for select in _branches(scope.expression)
+                self._expression(select.selects[position])
+                for select in _branches(scope.expression)
+                for position in wanted
             )
         return self._known[key]
 
@@ -98,23 +113,56 @@ class _Tracer:
         source = scope.sources.get(column.table)
         if isinstance(source, exp.Table):
             return Lineage(direct=frozenset({f"{source.name}.{column.name}"}))
-        if isinstance(source, Scope):
+        if isinstance(source, Scope) and _names(source):
             return self._output(source, column.name)
-        return Lineage()
+        return self._anything()  # such as a lateral subquery's, which is not resolved
+
+    def _anything(self) -> Lineage:
+        return Lineage(
+            frozenset(
+                f"{source.name}.{column.name}"
+                for scope in self._scopes
+                for column in scope.columns
+                if isinstance(source := scope.sources.get(column.table), exp.Table)
+            )
+        )
 
     def _deciding(self, scope: Scope) -> Lineage:
-        clauses = [scope.expression.args.get(name) for name in _DECIDING_CLAUSES]
+        """What decides which rows a scope has, or in which order."""
+        query = scope.expression
+        nodes = [node for clause in _DECIDING_CLAUSES for node in _listed(query.args.get(clause))]
+        if _rows_depend_on_outputs(query):
+            nodes += [output for select in _branches(query) for output in select.selects]
+        # Taken apart into rows, a list decides how many there are.
+        nodes += [list_ for list_ in query.find_all(exp.UDTF) if list_.parent_select is query]
         return _union(
             self._column(column).deciding()
-            for clause in clauses
-            for node in (clause if isinstance(clause, list) else [clause])
-            if isinstance(node, exp.Expr)
+            for node in nodes
             for column in node.find_all(exp.Column)
         )
 
 
+def _listed(clause: object) -> list[exp.Expr]:
+    nodes = clause if isinstance(clause, list) else [clause]
+    return [node for node in nodes if isinstance(node, exp.Expr)]
+
+
+def _rows_depend_on_outputs(query: exp.Expr) -> bool:
+    """Whether what a query selects also decides which rows it has, or in which order."""
+    if isinstance(query, exp.SetOperation):
+        return bool(query.args.get("distinct")) or not isinstance(query, exp.Union)
+    group, order = query.args.get("group"), query.args.get("order")
+    return (
+        query.args.get("distinct") is not None
+        or (group is not None and bool(group.args.get("all")))
+        # By position, by alias or by everything.
+        or (order is not None and any(not item.find(exp.Column) for item in order.expressions))
+        or (order is not None and any(not c.table for c in order.find_all(exp.Column)))
+    )
+
+
 def _names(scope: Scope) -> list[str]:
-    query = scope.expression
+    query = scope.expression.unnest()
     return query.named_selects if isinstance(query, exp.Query) else []
 
 

@@ -31,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 # A file has one row group, which is one thread's work: several files a statement keep all busy.
 BATCH_SHARDS = 16
+# Under which a row says its file while it is read; a name that no shard has a column of.
+_FILE = "laion_pipeline_file"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,8 @@ class LoadResult:
 def load_pairs(warehouse: Warehouse, release: Release, listing: Listing) -> LoadResult:
     """Make `pairs` hold just the rows of the listing's shards.
 
-    Raises ShardError or LayoutError, before anything changes, for a shard that cannot be loaded.
+    Raises ShardError or LayoutError for a shard that cannot be loaded: before anything changes
+    where its footer tells, else with whole batches loaded and no provenance until a load succeeds.
     """
     started = time.monotonic()
     with warehouse.connect(reads_files=True) as connection:
@@ -100,6 +103,7 @@ def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild
     fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
     with transaction(connection):
         if rebuild:
+            withdraw_provenance(connection)
             for table in ("pairs", "shards"):
                 connection.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
             columns = ", ".join(f"{name} {type_}" for name, type_ in pairs_columns(release))
@@ -153,7 +157,7 @@ def _load_batch(
                 "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
                 [_ledger_row(shard, revision) for shard in batch],
             )
-    except (duckdb.InvalidInputException, duckdb.ConversionException, duckdb.IOException) as error:
+    except duckdb.Error as error:
         if damaged := _find_damaged(connection, release, batch):
             raise damaged from error
         raise
@@ -178,8 +182,8 @@ def _select(
     """The statement that reads shards of one layout as rows of `pairs`, and its parameters."""
     columns = ", ".join(f"{_canonical(source)} AS {source.column.name}" for source in layout)
     rows = (
-        f"SELECT {columns}, list_extract($ids, list_position($files, filename)) AS shard_id"
-        " FROM read_parquet($patterns, filename = true)"
+        f"SELECT {columns}, list_extract($ids, list_position($files, {_FILE})) AS shard_id"
+        f" FROM read_parquet($patterns, filename = '{_FILE}', hive_partitioning = false)"
     )
     parameters = {
         "ids": [shard.entry.shard_id for shard in shards],
@@ -211,7 +215,8 @@ def _find_damaged(
         try:
             connection.execute(f"SELECT max(hash(row)) FROM ({select}) AS row", parameters)
         except duckdb.Error as error:
-            reason = " ".join(str(error).split()).partition(": ")[2]
+            text = " ".join(str(error).split())
+            reason = text.partition(": ")[2] or text  # without DuckDB's name for its kind
             return ShardError(f"{shard.entry.shard.path}: cannot be loaded: {reason}")
     return None
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from laion_pipeline.contract import (
     COLUMNS_BY_NAME,
@@ -21,6 +22,7 @@ from laion_pipeline.contract import (
     row_rules,
 )
 from laion_pipeline.errors import SettingsError
+from laion_pipeline.text import displayable
 
 SAMPLE = "sample"
 
@@ -60,6 +62,15 @@ class Release(BaseModel):
         if unknown := [name for name in value if name not in COLUMNS_BY_NAME]:
             raise ValueError(f"unknown column: {', '.join(unknown)}")
         return value
+
+    @model_validator(mode="after")
+    def _about_its_own_columns(self) -> Self:
+        for field in ("spellings", "ranges", "filters"):
+            if absent := [name for name in getattr(self, field) if name not in self.columns]:
+                raise ValueError(f"{field} names {', '.join(absent)}, which is not in columns")
+        if unscored := [name for name in self.ranges if name not in SCORES]:
+            raise ValueError(f"ranges is for scores ({', '.join(SCORES)}), not {unscored[0]}")
+        return self
 
     @property
     def canonical_columns(self) -> tuple[Column, ...]:
@@ -106,7 +117,7 @@ def find_release(name: str) -> Release:
     known = catalogue()
     if name not in known:
         raise SettingsError(
-            f"LAION_RELEASE={name}: no such release; take one of {', '.join(known)},"
+            f"LAION_RELEASE={displayable(name)}: no such release; take one of {', '.join(known)},"
             " or the path of a .toml file that describes another"
         )
     return known[name]
@@ -124,7 +135,8 @@ def _described_by(path: Path) -> Release:
         return Release.model_validate(described)
     except ValidationError as error:
         problem = first_problem(error)
-        raise SettingsError(f"LAION_RELEASE={path}: {problem.where}: {problem.what}") from error
+        where = f"{problem.where}: " if problem.where else ""
+        raise SettingsError(f"LAION_RELEASE={path}: {where}{problem.what}") from error
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases import Release, find_release, first_problem
+from laion_pipeline.shards import LISTING_NAME
+from laion_pipeline.text import displayable
 
 
 def _memory_size(text: str) -> str:
@@ -49,7 +51,7 @@ class Paths:
     @property
     def listing(self) -> Path:
         """The shards last found at the source: what `pairs` is to hold."""
-        return self.shards / "listing.json"
+        return self.shards / LISTING_NAME
 
     @property
     def warehouse(self) -> Path:
@@ -99,7 +101,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problem = first_problem(error)
             name = f"LAION_{problem.where.upper()}"
-            raise SettingsError(f"{name}={problem.given}: {problem.what}") from error
+            given = displayable(str(problem.given))
+            raise SettingsError(f"{name}={given}: {problem.what}") from error
 
     def find_release(self) -> Release:
         """The release that is configured."""

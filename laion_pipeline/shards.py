@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from laion_pipeline.errors import ShardError, SourceError, WarehouseError
 from laion_pipeline.files import publish_text
 
+LISTING_NAME = "listing.json"
+
 
 @dataclass(frozen=True)
 class Shard:

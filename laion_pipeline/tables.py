@@ -102,8 +102,9 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
     Raises WarehouseError when `pairs` has not been loaded.
     """
     started = time.monotonic()
-    with warehouse.connect() as connection:
+    with warehouse.connect(read_only=True) as connection:
         provenance = Provenance.read(connection)
+    with warehouse.connect() as connection:
         connection.execute("SET preserve_insertion_order = true")  # the file's ORDER BY holds
         with transaction(connection):
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {table.sql}")

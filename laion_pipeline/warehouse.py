@@ -49,13 +49,15 @@ class Warehouse:
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection, closed at the end of the block whatever happens.
 
-        Only with `reads_files` can SQL reach any file but the warehouse.
+        Only with `reads_files` can SQL reach any other file.
 
         Raises WarehouseBusyError when another process holds it for longer than the wait, and
         WarehouseError when there is no warehouse to read, or it is damaged.
         """
         if read_only and not self.file.exists():
             raise WarehouseError(f"{self.file}: no warehouse yet; materialize the asset `pairs`")
+        if "?" in str(self.file):
+            raise WarehouseError(f"{self.file}: DuckDB cannot open a file below a folder with '?'")
         connection = self._open(read_only)
         try:
             if not reads_files:
@@ -63,6 +65,11 @@ class Warehouse:
             yield connection
         except duckdb.IOException as error:
             raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+        except duckdb.CatalogException as error:
+            missing = str(error).splitlines()[0].removeprefix("Catalog Error: ")
+            raise WarehouseError(
+                f"{self.file}: {missing} It has to be materialized first"
+            ) from error
         except duckdb.OutOfMemoryException as error:
             raise WarehouseError(
                 f"{self.file}: LAION_MEMORY_LIMIT={self.memory_limit} is not enough:"
@@ -82,7 +89,7 @@ class Warehouse:
                 try:
                     return duckdb.connect(self.file, read_only=read_only, config=self.config())
                 except duckdb.IOException as error:
-                    if "lock" not in str(error):
+                    if "Could not set lock" not in str(error):
                         raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
                     busy = self._busy(error)
                     if attempt.retry_state.attempt_number == 1:

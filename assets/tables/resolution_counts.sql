@@ -15,7 +15,14 @@ from counted
 order by rank;
 
 -- The sizes hold every valid pair whose size is known, and their shares add up to 1.
-select sum(pairs) as pairs, sum(share) as share
-from resolution_counts
-having sum(pairs) <> (select count(*) from valid_pairs where width is not null and height is not null)
-    or abs(sum(share) - 1) > 1e-6
+select expected, pairs, share
+from (
+    select count(*) as expected
+    from valid_pairs
+    where width is not null and height is not null
+)
+cross join (
+    select cast(coalesce(sum(pairs), 0) as bigint) as pairs, coalesce(sum(share), 0) as share
+    from resolution_counts
+)
+where pairs <> expected or (expected > 0 and abs(share - 1) > 1e-6)

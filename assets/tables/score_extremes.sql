@@ -128,7 +128,7 @@ where rank <= 100
 order by score, extreme desc, rank;
 
 -- Ranks run from 1 without a gap, no URL comes twice, and a score has as many at either end.
-select score, sum(rank) as ranks, count(*) as pairs, count(distinct url) as urls
+select score, cast(sum(rank) as bigint) as ranks, count(*) as pairs, count(distinct url) as urls
 from score_extremes
 group by score
 having count(*) <> 2 * max(rank)

@@ -56,7 +56,7 @@ left join counted on counted.score = bins.score and counted.bin = bins.bin
 order by bins.score, bins.bin;
 
 -- The bins of a score hold every valid pair that has it.
-select score, sum(pairs) as pairs, max(expected) as expected
+select score, cast(sum(pairs) as bigint) as pairs, max(expected) as expected
 from (
     select score, pairs, 0 as expected from score_histogram
     union all

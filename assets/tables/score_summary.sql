@@ -44,11 +44,25 @@ from scored
 where present > 0
 order by score;
 
--- Quantiles rise from the minimum to the maximum, and every valid pair is counted.
-select *
-from score_summary
-where not (minimum <= p01 and p01 <= p05 and p05 <= p25 and p25 <= p50 and p50 <= p75
-        and p75 <= p95 and p95 <= p99 and p99 <= maximum)
-    -- a mean of equal scores may differ from them by its rounding
-    or mean < minimum - 1e-9 or mean > maximum + 1e-9
-    or pairs + nulls <> (select count(*) from valid_pairs)
+-- Every score is there, with the pairs that have it, and its quantiles rise from end to end.
+select expected.score, expected.pairs as expected_pairs, score_summary.pairs
+from (
+    select 'aesthetic' as score, count(aesthetic) as pairs, count(*) as valid from valid_pairs
+    union all
+    select 'similarity', count(similarity), count(*) from valid_pairs
+    union all
+    select 'punsafe', count(punsafe), count(*) from valid_pairs
+    union all
+    select 'pwatermark', count(pwatermark), count(*) from valid_pairs
+) as expected
+left join score_summary on score_summary.score = expected.score
+where expected.pairs > 0
+    and (
+        score_summary.pairs = expected.pairs
+        and nulls = expected.valid - expected.pairs
+        -- the mean and the quantiles of equal scores may differ from them by their rounding
+        and mean >= minimum - 1e-9 and mean <= maximum + 1e-9
+        and p01 >= minimum - 1e-9 and p99 <= maximum + 1e-9
+        and p01 <= p05 + 1e-9 and p05 <= p25 + 1e-9 and p25 <= p50 + 1e-9
+        and p50 <= p75 + 1e-9 and p75 <= p95 + 1e-9 and p95 <= p99 + 1e-9
+    ) is not true

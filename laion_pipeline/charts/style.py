@@ -12,6 +12,7 @@ GRID = "#dddddd"
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along, so that every machine draws alike
     "font.size": 10,
+    "text.parse_math": False,  # a $ is a dollar
     "text.color": INK,
     "axes.labelcolor": INK,
     "axes.edgecolor": FAINT,

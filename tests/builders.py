@@ -1,0 +1,168 @@
+"""Small shards and warehouses for tests: rows by canonical name in, a loaded warehouse out."""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from laion_pipeline.loading import LoadResult, load_pairs
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.releases import Release, find_release
+from laion_pipeline.shards import Listing
+from laion_pipeline.sources import FolderSource
+from laion_pipeline.tables import Table, read_tables
+from laion_pipeline.warehouse import Warehouse
+
+Row = Mapping[str, object]
+
+TABLES_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "tables"
+SAMPLE = find_release("sample")
+RAW = find_release("laion2B-en")
+RULES = tuple(rule.name for rule in SAMPLE.rules)
+SCORES = ("aesthetic", "punsafe", "pwatermark", "similarity")
+
+TYPES = {
+    "url": pa.string(),
+    "text": pa.string(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "similarity": pa.float64(),
+    "hash": pa.int64(),
+    "punsafe": pa.float64(),
+    "pwatermark": pa.float64(),
+    "aesthetic": pa.float64(),
+    "license": pa.string(),
+    "nsfw": pa.string(),
+    "language": pa.string(),
+}
+CORE = tuple(TYPES)[:9]
+
+
+def pair(number: int = 0, **changes: object) -> dict[str, object]:
+    """A row of the sample release that keeps every rule, but for `changes`."""
+    return {
+        "url": f"https://www.host.example/{number}.jpg",
+        "text": f"a caption, number {number}",
+        "width": 640,
+        "height": 480,
+        "similarity": 0.3,
+        "hash": number,
+        "punsafe": 0.01,
+        "pwatermark": 0.02,
+        "aesthetic": 7.5,
+        **changes,
+    }
+
+
+def pairs(count: int, first: int = 0, **changes: object) -> list[dict[str, object]]:
+    """Rows that differ in URL, caption and hash."""
+    return [pair(number, **changes) for number in range(first, first + count)]
+
+
+def table_of(rows: Sequence[Row], columns: Sequence[str] = CORE) -> pa.Table:
+    """Rows as an Arrow table of canonical columns, in the widest types."""
+    schema = pa.schema([(name, TYPES[name]) for name in columns])
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
+
+
+def write_shard(
+    folder: Path, name: str, rows: Sequence[Row], columns: Sequence[str] = CORE
+) -> Path:
+    """Write rows as one shard, replacing what is there under its name."""
+    return write_table(folder, name, table_of(rows, columns))
+
+
+def write_table(folder: Path, name: str, table: pa.Table) -> Path:
+    """Write an Arrow table, in whatever layout, as one shard."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / name)
+    return folder / name
+
+
+def replaced(table: pa.Table, name: str, values: object, to: str | None = None) -> pa.Table:
+    """The table with other values in a column, and another name for it where `to` says so."""
+    return table.set_column(table.schema.get_field_index(name), to or name, values)
+
+
+def warehouse_at(file: Path, busy_wait_seconds: float = 60) -> Warehouse:
+    return Warehouse(file, "1GB", 2, busy_wait_seconds)
+
+
+def list_folder(folder: Path, release: Release = SAMPLE) -> Listing:
+    return FolderSource(release, folder).list_shards()
+
+
+def load(folder: Path, release: Release = SAMPLE, file: Path | None = None) -> Warehouse:
+    """Make the warehouse beside `folder` hold just the folder's shards."""
+    warehouse = warehouse_at(file or folder.parent / "warehouse.duckdb")
+    load_pairs(warehouse, release, list_folder(folder, release))
+    return warehouse
+
+
+def load_rows(folder: Path, rows: Sequence[Row], release: Release = SAMPLE) -> Warehouse:
+    """A warehouse in `folder` of one shard that holds `rows`."""
+    write_shard(folder / "shards", "part-0.parquet", rows, release.columns)
+    return load(folder / "shards", release)
+
+
+def fetch(warehouse: Warehouse, query: str, *parameters: object) -> list[tuple[object, ...]]:
+    """What a query finds in a warehouse."""
+    with warehouse.connect(read_only=True) as connection:
+        return connection.execute(query, parameters).fetchall()
+
+
+def column(warehouse: Warehouse, query: str, *parameters: object) -> list[object]:
+    """The only column of what a query finds in a warehouse."""
+    return [value for (value,) in fetch(warehouse, query, *parameters)]
+
+
+def change(warehouse: Warehouse, *statements: str) -> None:
+    """Change a warehouse behind the pipeline's back."""
+    with warehouse.connect() as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def held(warehouse: Warehouse) -> dict[str, tuple[object, object]]:
+    """For each path of the ledger its shard's id and the hashes of its rows."""
+    return {
+        str(path): (shard_id, hashes)
+        for path, shard_id, hashes in fetch(
+            warehouse,
+            "SELECT path, shards.shard_id, list_sort(list(hash))"
+            " FROM shards LEFT JOIN pairs USING (shard_id) GROUP BY ALL",
+        )
+    }
+
+
+def snapshot(warehouse: Warehouse) -> tuple[list[object], list[tuple[object, ...]]]:
+    """Every row of `pairs`, and every line of the ledger with its time of loading."""
+    return (
+        column(warehouse, "SELECT pairs::VARCHAR FROM pairs ORDER BY ALL"),
+        fetch(warehouse, "SELECT * FROM shards ORDER BY shard_id"),
+    )
+
+
+def reload(warehouse: Warehouse, folder: Path, release: Release = SAMPLE) -> LoadResult:
+    return load_pairs(warehouse, release, list_folder(folder, release))
+
+
+def provenance(warehouse: Warehouse) -> Provenance:
+    with warehouse.connect(read_only=True) as connection:
+        return Provenance.read(connection)
+
+
+@cache
+def tables() -> Mapping[str, Table]:
+    """The project's derived tables by name."""
+    return {table.name: table for table in read_tables(TABLES_FOLDER)}
+
+
+def compute(name: str, valid_pairs: pa.Table) -> list[tuple[object, ...]]:
+    """The rows of a derived table over the given valid pairs, without a warehouse."""
+    with duckdb.connect() as connection:
+        connection.register("valid_pairs", valid_pairs)
+        return connection.execute(tables()[name].sql).fetchall()

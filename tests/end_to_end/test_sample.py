@@ -1,0 +1,101 @@
+"""The first thing a newcomer does: everything, on the bundled sample."""
+
+import re
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from laion_pipeline.sample import PLANTED
+from tests.end_to_end.command import PROJECT, TABLES, Outcome, interface_files, run_assets
+
+pytestmark = pytest.mark.slow
+
+NOT_OURS = {".git", ".venv", "tests", "docs", "bench", "__pycache__"}
+
+
+def listing_of_the_repository() -> set[str]:
+    """Every file but those that tools, tests and people may write at any time."""
+    return {
+        str(path.relative_to(PROJECT))
+        for path in PROJECT.rglob("*")
+        if not NOT_OURS & set(path.relative_to(PROJECT).parts)
+        and not any(part.endswith(("_cache", ".egg-info")) for part in path.parts)
+        and path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sample")
+
+
+@pytest.fixture(scope="module")
+def before() -> set[str]:
+    return listing_of_the_repository()
+
+
+@pytest.fixture(scope="module")
+def first(place: Path, before: set[str]) -> Outcome:
+    return run_assets(place)
+
+
+def test_the_sample_runs(first: Outcome) -> None:
+    assert first.status == 0, first.err
+    assert "Traceback" not in first.err
+    lines = first.out.splitlines()
+    assert "100,000 rows" in lines[0]
+    assert f"{sum(PLANTED.values())} quarantined" in lines[0]
+    assert "made up" in lines[0].casefold()
+    assert re.search(r"\b8 warned, 0 failed", first.out)
+    assert str(first.data / "sample" / "report.html") in lines[-1]
+
+
+def test_progress_names_each_stage(first: Outcome) -> None:
+    for stage in ("shards: 4 new", "pairs: loaded 4 shards, 100,000 rows", "checks: ", *TABLES):
+        assert stage in first.err
+    assert max(map(len, first.err.splitlines())) < 300
+    assert len(first.err.splitlines()) < 30
+
+
+def test_files_are_where_the_interface_says(first: Outcome) -> None:
+    written = {str(path.relative_to(first.data)) for path in first.data.rglob("*")}
+    assert interface_files("sample") <= written
+    assert len([name for name in written if re.fullmatch(r"sample/shards/part-.*", name)]) == 4
+    assert {path.name for path in first.data.iterdir()} == {"sample", "dagster"}
+    assert (first.data / "dagster" / "dagster.yaml").is_file()
+    assert (first.data / "dagster" / "history" / "runs.db").is_file()
+    assert not [name for name in written if "partial" in name or name.endswith((".wal", ".tmp"))]
+
+
+def test_nothing_is_written_elsewhere(first: Outcome, before: set[str]) -> None:
+    assert listing_of_the_repository() == before
+    elsewhere = {name for name in first.files() if not name.startswith("data/")}
+    # A cache of matplotlib's fonts is its own, and is a user's, not a project's.
+    assert {name for name in elsewhere if "/matplotlib/" not in name} == set()
+
+
+def test_the_report_says_that_it_is_made_up(first: Outcome) -> None:
+    page = (first.data / "sample" / "report.html").read_text("utf-8")
+    assert "made up" in page.casefold() or "made-up" in page.casefold()
+    assert "100,000" in page
+
+
+def test_every_row_counts_once(first: Outcome) -> None:
+    shards = (first.data / "sample" / "shards").glob("*.parquet")
+    assert sum(pq.read_metadata(path).num_rows for path in shards) == 100_000
+    assert first.query("sample", "SELECT count(*) FROM pairs") == [(100_000,)]
+    reasons = first.query(
+        "sample",
+        "SELECT reason, count(*) FROM (SELECT unnest(reasons) AS reason FROM quarantine)"
+        " GROUP BY reason",
+    )
+    assert dict(reasons) == PLANTED
+
+
+def test_second_run_loads_no_shard(first: Outcome, place: Path) -> None:
+    again = run_assets(place)
+    assert again.status == 0, again.err
+    assert "shards: 0 new, 0 changed, 4 unchanged, 0 removed" in again.err
+    assert "pairs: loaded" not in again.err
+    assert again.out == first.out

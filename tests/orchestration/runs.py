@@ -1,0 +1,98 @@
+"""Real Dagster runs of the code location, in this process, on an instance of their own."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import duckdb
+import pytest
+
+from assets.definitions import defs
+
+SETTINGS = ("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS")
+RELEASE = "laion2B-en-aesthetic"
+GRAPH = defs.resolve_asset_graph()
+ASSETS = {key.to_user_string() for key in GRAPH.get_all_asset_keys()}
+INGEST = dg.AssetSelection.assets("shards", "pairs")
+PAIRS_CHECKS = dg.AssetSelection.checks_for_assets(dg.AssetKey("pairs"))
+DOWNSTREAM = dg.AssetSelection.all() - INGEST | PAIRS_CHECKS
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run did, by the names of assets."""
+
+    result: dg.ExecuteInProcessResult
+
+    @property
+    def success(self) -> bool:
+        return self.result.success
+
+    @property
+    def metadata(self) -> Mapping[str, Mapping[str, Any]]:
+        """The metadata of each asset that was materialized."""
+        found = {}
+        for event in self.result.get_asset_materialization_events():
+            materialization = event.step_materialization_data.materialization
+            assert materialization.asset_key.to_user_string() not in found
+            found[materialization.asset_key.to_user_string()] = {
+                name: value.records if isinstance(value, dg.TableMetadataValue) else value.value
+                for name, value in materialization.metadata.items()
+            }
+        return found
+
+    @property
+    def checks(self) -> Mapping[str, dg.AssetCheckEvaluation]:
+        """The outcome of each check, by 'asset.check'."""
+        evaluations = self.result.get_asset_check_evaluations()
+        found = {f"{e.asset_key.to_user_string()}.{e.check_name}": e for e in evaluations}
+        assert len(found) == len(evaluations)
+        return found
+
+    @property
+    def failures(self) -> Mapping[str, dg.DagsterEvent]:
+        """The events of the steps that failed."""
+        return {str(event.step_key): event for event in self.result.get_step_failure_events()}
+
+
+def run(
+    selection: dg.AssetSelection | None = None, instance: dg.DagsterInstance | None = None
+) -> Run:
+    """Materialize everything, or what is selected, as 'Materialize all' does."""
+    everything = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
+    job = dg.define_asset_job("chosen", selection=everything if selection is None else selection)
+    location = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
+    result = location.resolve_job_def("chosen").execute_in_process(
+        instance=instance, run_config=_QUIET, raise_on_error=False
+    )
+    return Run(result)
+
+
+@contextmanager
+def configured(data: Path, source: Path | None, release: str = RELEASE) -> Iterator[None]:
+    """The environment of a run."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in SETTINGS:
+            patch.delenv(f"LAION_{name}", raising=False)
+        patch.setenv("LAION_RELEASE", release)
+        patch.setenv("LAION_DATA_DIR", str(data))
+        if source:
+            patch.setenv("LAION_SOURCE", str(source))
+        yield
+
+
+def query(data: Path, sql: str, release: str = RELEASE) -> list[tuple[Any, ...]]:
+    """Ask the warehouse of a data folder."""
+    with duckdb.connect(data / release / "warehouse.duckdb", read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def tamper(data: Path, sql: str, release: str = RELEASE) -> None:
+    """Change the warehouse behind the pipeline's back."""
+    with duckdb.connect(data / release / "warehouse.duckdb") as connection:
+        connection.execute(sql)

@@ -1,0 +1,130 @@
+"""How bad is bad: warnings, errors, and what stops everything that comes after."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from laion_pipeline.sample import generate_sample
+from tests.orchestration.runs import (
+    DOWNSTREAM,
+    INGEST,
+    PAIRS_CHECKS,
+    RELEASE,
+    configured,
+    query,
+    run,
+    tamper,
+)
+
+ROWS = 20_000
+WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
+
+
+def clean_columns(rows: int) -> dict[str, list[object]]:
+    """V1 rows that break no rule."""
+    return {
+        "URL": [f"https://host.example/{number}.jpg" for number in range(rows)],
+        "TEXT": [f"caption {number}" for number in range(rows)],
+        "WIDTH": [300] * rows,
+        "HEIGHT": [200] * rows,
+        "similarity": [0.3] * rows,
+        "hash": list(range(rows)),
+        "punsafe": [0.1] * rows,
+        "pwatermark": [0.2] * rows,
+        "aesthetic": [7.5] * rows,
+    }
+
+
+def write(folder: Path, columns: dict[str, list[object]], name: str = "part-0.parquet") -> None:
+    folder.mkdir(exist_ok=True)
+    pq.write_table(pa.table(columns), folder / name)
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    with configured(tmp_path / "data", tmp_path / "source"):
+        yield tmp_path / "data"
+
+
+def test_up_to_a_thousandth_warns_and_more_is_an_error(data: Path, tmp_path: Path) -> None:
+    columns = clean_columns(ROWS)
+    columns["URL"][:20] = ["ftp://host.example/"] * 20  # just the thousandth
+    columns["TEXT"][100:121] = [" "] * 21  # one more
+    columns["WIDTH"][0] = -1
+    columns["HEIGHT"][:3000] = [None] * 3000  # unknown is no defect
+    columns["aesthetic"][5:8] = [7.0, None, float("nan")]
+    columns["punsafe"][0] = 1.5
+    write(tmp_path / "source", columns)
+    done = run(INGEST | PAIRS_CHECKS)
+    assert done.success
+    found = {
+        name.removeprefix("pairs."): (check.passed, check.severity, _failing(check))
+        for name, check in done.checks.items()
+    }
+    assert found == {
+        "schema_as_contracted": (True, ERROR, 0),
+        "every_source_row_loaded": (True, ERROR, 0),
+        "url_http": (False, WARN, 20),
+        "text_present": (False, ERROR, 21),
+        "width_positive": (False, WARN, 1),
+        "height_positive": (True, ERROR, 0),
+        "similarity_range": (True, ERROR, 0),
+        "punsafe_range": (False, WARN, 1),
+        "pwatermark_range": (True, ERROR, 0),
+        "aesthetic_range": (False, WARN, 3),
+    }
+    assert done.metadata["pairs"]["quarantined_rows"] == 20 + 21  # some break several
+    assert query(data, "SELECT count(*) FROM pairs") == [(ROWS,)]
+
+
+def _failing(check: dg.AssetCheckEvaluation) -> object:
+    return check.metadata["failing_rows"].value
+
+
+def test_hostile_rows_are_shown_as_text(data: Path, tmp_path: Path) -> None:
+    columns = clean_columns(1000)
+    columns["URL"][0] = "javascript:alert(1)//[x](y)"
+    columns["TEXT"][0] = "<script>alert(1)</script>\x1b[31m\u202e" + "long " * 10_000
+    write(tmp_path / "source", columns)
+    check = run(INGEST | PAIRS_CHECKS).checks["pairs.url_http"]
+    (example,) = check.metadata["examples"].value
+    assert example["url"] == "javascript:alert(1)//[x](y)"
+    assert example["text"].startswith("<script>alert(1)</script>\\x1b[31m\\u202e")
+    assert len(example["text"]) < 200
+
+
+@pytest.mark.parametrize(
+    ("check", "damage"),
+    [
+        ("every_source_row_loaded", "DELETE FROM pairs WHERE rowid = 7"),
+        ("every_source_row_loaded", "INSERT INTO pairs SELECT * FROM pairs LIMIT 1"),
+        ("every_source_row_loaded", "UPDATE pairs SET shard_id = 99 WHERE rowid = 7"),
+        ("schema_as_contracted", "ALTER TABLE pairs ADD COLUMN extra INTEGER"),
+    ],
+    ids=["row-lost", "row-twice", "row-of-no-shard", "column-added"],
+)
+def test_structural_failure_stops_everything_after_it(
+    data: Path, tmp_path: Path, check: str, damage: str
+) -> None:
+    generate_sample(tmp_path / "source", rows=1000, shards=2)
+    assert run(INGEST).success
+    tamper(data, damage)
+    rest = run(DOWNSTREAM)
+    assert not rest.success
+    assert rest.metadata == {}
+    assert list(rest.failures) == ["pairs_contract"]
+    failed = rest.checks[f"pairs.{check}"]
+    assert (failed.passed, failed.severity) == (False, ERROR)
+    assert _failing(failed)
+    other = {"every_source_row_loaded", "schema_as_contracted"} - {check}
+    assert rest.checks[f"pairs.{other.pop()}"].passed
+    # The row rules are still reported, and nothing was written.
+    assert len(rest.checks) == 10
+    root = data / RELEASE
+    assert not (root / "tables").exists()
+    assert not (root / "charts").exists()
+    assert not (root / "report.html").exists()

@@ -1,0 +1,124 @@
+"""The asset `shards` reading from the Hub: what Dagster stores and shows of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.resources import Laion
+from laion_pipeline.fetching import fetch_shards
+from tests.hub_fixtures import REPO, TOKEN, Site, hub_site, small_shards, source_rows
+from tests.loopback_hub import GATED, Status
+from tests.orchestration.runs import INGEST, run
+
+NAMES = sorted(small_shards())
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
+    with hub_site(monkeypatch, tmp_path) as site:
+        monkeypatch.setenv("HF_TOKEN", TOKEN)
+        site.hub.gate(REPO, TOKEN)
+        yield site
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    return tmp_path / "dagster"
+
+
+@pytest.fixture
+def instance(stored: Path) -> Iterator[dg.DagsterInstance]:
+    stored.mkdir()
+    # With DEBUG, so that whatever any library logs would be in the event log.
+    overrides = {
+        "telemetry": {"enabled": False},
+        "python_logs": {
+            "managed_python_loggers": ["laion_pipeline", "huggingface_hub", "httpx2"],
+            "python_log_level": "DEBUG",
+        },
+    }
+    with dg.DagsterInstance.local_temp(str(stored), overrides=overrides) as instance:
+        yield instance
+
+
+def everything(folder: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_metadata_tells_what_was_fetched(site: Site, instance: dg.DagsterInstance) -> None:
+    first = run(INGEST, instance)
+    assert first.success
+    said = first.metadata["shards"]
+    size = sum(map(len, small_shards().values()))
+    assert said["origin"] == f"{site.hub.endpoint}/datasets/{REPO}"
+    assert (said["shards"], said["bytes"]) == (8, size)
+    assert (said["bytes_fetched"], said["bytes_reused"]) == (size, 0)
+    assert said["seconds"] > 0
+    assert [record.data["path"] for record in said["files"]] == NAMES
+    assert first.metadata["pairs"]["revision"] == said["revision"] == site.listing().revision
+    site.hub.clear_requests()
+    again = run(INGEST, instance).metadata["shards"]
+    assert (again["bytes_fetched"], again["unchanged"]) == (0, 8)
+    assert site.kinds() == {"revision": 1, "tree": 1}
+    assert site.warehouse_rows() == source_rows(small_shards())
+
+
+def test_a_line_a_shard_is_in_the_event_log(
+    site: Site, instance: dg.DagsterInstance, stored: Path
+) -> None:
+    done = run(INGEST, instance)
+    messages = [
+        record.event_log_entry.user_message
+        for record in instance.get_records_for_run(done.result.run_id, limit=1000).records
+    ]
+    for name in NAMES:
+        assert len([m for m in messages if name in m and "verified" in m]) == 1
+    assert [m for m in messages if "8 new, 0 changed" in m]
+    assert TOKEN not in "\n".join(messages)
+    assert TOKEN.encode() not in everything(stored)
+    assert TOKEN.encode() not in site.everything_written()
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "may_help"),
+    [(GATED, "accept its terms at", False), (Status(503), "answers 503", True)],
+    ids=["gated", "unavailable"],
+)
+def test_a_hub_that_refuses_is_one_line(
+    site: Site,
+    instance: dg.DagsterInstance,
+    stored: Path,
+    fault: Status,
+    words: str,
+    may_help: bool,
+) -> None:
+    site.hub.inject(fault, "revision")
+    done = run(INGEST, instance)
+    assert list(done.failures) == ["shards"]
+    failure = done.failures["shards"].step_failure_data.user_failure_data
+    assert failure is not None
+    assert failure.description is not None
+    assert words in failure.description
+    assert failure.description.isprintable()
+    assert done.metadata == {}
+    assert TOKEN.encode() not in everything(stored)
+    with pytest.raises(dg.Failure) as caught, Laion().session() as session:
+        fetch_shards(session)
+    assert caught.value.allow_retries == may_help
+
+
+def test_what_could_not_be_fetched_is_all_that_is_fetched_next(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    site.hub.inject(Status(503), "file", name=NAMES[3])
+    failed = run(INGEST, instance)
+    assert list(failed.failures) == ["shards"]
+    assert failed.metadata == {}
+    assert sorted(site.files()) == [name for name in NAMES if name != NAMES[3]]
+    site.hub.lift()
+    site.hub.clear_requests()
+    assert run(INGEST, instance).success
+    assert site.hub.file_gets() == {NAMES[3]: 1}
+    assert site.warehouse_rows() == source_rows(small_shards())

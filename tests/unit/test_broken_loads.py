@@ -1,0 +1,156 @@
+"""Loads that fail or are cut off: the shard is named, and the warehouse stays sound."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from laion_pipeline import loading
+from laion_pipeline.errors import LaionError, LayoutError, ShardError, WarehouseError
+from laion_pipeline.loading import BATCH_SHARDS, load_pairs
+from laion_pipeline.releases import Release, find_release
+from laion_pipeline.warehouse import Warehouse
+from tests.builders import (
+    SAMPLE,
+    held,
+    list_folder,
+    load,
+    pairs,
+    provenance,
+    reload,
+    replaced,
+    snapshot,
+    table_of,
+    warehouse_at,
+    write_shard,
+    write_table,
+)
+
+BAD = replaced(table_of(pairs(2)), "width", pa.array([640, 512.5]))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "text", "gone", "folder"])
+@pytest.mark.parametrize("loaded_before", [True, False])
+def test_a_file_that_is_no_shard_is_named_and_nothing_changes(
+    damage: str, loaded_before: bool, shards: Path, tmp_path: Path
+) -> None:
+    warehouse = load(shards) if loaded_before else warehouse_at(tmp_path / "warehouse.duckdb")
+    before = snapshot(warehouse) if loaded_before else None
+    write_shard(shards, "part-1.parquet", pairs(5))
+    damaged = shards / "part-1.parquet"
+    whole = damaged.read_bytes()
+    contents = {"truncated": whole[:-9], "empty": b"", "text": b"url,text\n" * 9}
+    damaged.write_bytes(contents.get(damage, whole + b"changed"))
+    listing = list_folder(shards)
+    if damage in ("gone", "folder"):
+        damaged.unlink()
+    if damage == "folder":
+        damaged.mkdir()
+    with pytest.raises(ShardError, match=r"^part-1\.parquet: ") as caught:
+        load_pairs(warehouse, SAMPLE, listing)
+    assert "\n" not in str(caught.value)
+    if loaded_before:
+        assert snapshot(warehouse) == before
+        assert provenance(warehouse).revision != listing.revision
+
+
+@pytest.mark.parametrize("damage", ["pages", "utf-8"])
+def test_damage_behind_a_good_footer_is_named(
+    damage: str, shards: Path, warehouse: Warehouse
+) -> None:
+    before = snapshot(warehouse)
+    if damage == "utf-8":
+        text = pa.array([b"\xff\xfe", b"a"]).view(pa.string())
+        write_table(shards, "part-1.parquet", replaced(table_of(pairs(2)), "text", text))
+    else:
+        write_shard(shards, "part-1.parquet", pairs(2000))
+        file = shards / "part-1.parquet"
+        whole = file.read_bytes()
+        footer = int.from_bytes(whole[-8:-4], "little") + 8
+        file.write_bytes(whole[:4] + bytes(len(whole) - footer - 4) + whole[-footer:])
+        assert pq.read_metadata(file).num_rows == 2000
+    with pytest.raises(ShardError, match=r"^part-1\.parquet: cannot be loaded: ") as caught:
+        reload(warehouse, shards)
+    assert "\n" not in str(caught.value)
+    assert snapshot(warehouse) == before
+
+
+def test_a_layout_that_does_not_fit_changes_nothing(shards: Path, warehouse: Warehouse) -> None:
+    before, revision = snapshot(warehouse), provenance(warehouse).revision
+    write_shard(shards, "part-1.parquet", pairs(9))
+    write_table(shards, "part-9.parquet", pa.table({"url": ["https://a.example"]}))
+    with pytest.raises(LayoutError, match=r"^part-9\.parquet: lacks text"):
+        reload(warehouse, shards)
+    assert snapshot(warehouse) == before
+    assert provenance(warehouse).revision == revision
+
+
+def test_a_failing_batch_leaves_rows_and_ledger_but_no_provenance(
+    shards: Path, warehouse: Warehouse
+) -> None:
+    before = snapshot(warehouse)
+    write_shard(shards, "part-0.parquet", pairs(9, first=900))
+    write_table(shards, "part-1.parquet", BAD)
+    with pytest.raises(ShardError, match=r"^part-1\.parquet: .*512\.5"):
+        reload(warehouse, shards)
+    assert snapshot(warehouse) == before
+    with pytest.raises(WarehouseError, match="not completely loaded"):
+        provenance(warehouse)
+    write_shard(shards, "part-1.parquet", pairs(2, first=10))
+    result = reload(warehouse, shards)
+    assert str(result.plan) == "0 new, 1 changed, 2 unchanged, 0 removed"
+    assert held(warehouse)["part-0.parquet"] == (0, list(range(900, 909)))
+    assert provenance(warehouse).revision == list_folder(shards).revision
+
+
+def test_batches_before_the_failing_one_are_kept(tmp_path: Path) -> None:
+    folder, bad = tmp_path / "shards", f"part-{BATCH_SHARDS:03}.parquet"
+    for number in range(BATCH_SHARDS + 2):
+        write_shard(folder, f"part-{number:03}.parquet", pairs(2, first=10 * number))
+    good = (folder / bad).read_bytes()
+    write_table(folder, bad, BAD)
+    warehouse = warehouse_at(tmp_path / "warehouse.duckdb")
+    with pytest.raises(ShardError, match=bad):
+        reload(warehouse, folder)
+    assert sorted(held(warehouse)) == [
+        f"part-{number:03}.parquet" for number in range(BATCH_SHARDS)
+    ]
+    (folder / bad).write_bytes(good)
+    result = reload(warehouse, folder)
+    assert str(result.plan) == f"2 new, 0 changed, {BATCH_SHARDS} unchanged, 0 removed"
+    assert held(warehouse) == held(load(folder, file=tmp_path / "fresh.duckdb"))
+
+
+def test_a_rebuild_that_fails_vouches_for_nothing(shards: Path, warehouse: Warehouse) -> None:
+    write_table(shards, "part-1.parquet", BAD)
+    with pytest.raises(ShardError):
+        reload(warehouse, shards, Release(name="sizes", columns=("url", "text", "width")))
+    with pytest.raises(WarehouseError, match="not completely loaded"):
+        provenance(warehouse)
+
+
+def test_a_load_cut_off_after_any_batch_ends_with_the_same_ids(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "shards"
+    monkeypatch.setattr(loading, "BATCH_SHARDS", 2)
+    for number in range(7):
+        write_shard(folder, f"part-{number}.parquet", pairs(2, first=10 * number))
+    good = {file.name: file.read_bytes() for file in folder.iterdir()}
+    whole = held(load(folder, file=tmp_path / "whole.duckdb"))
+    interrupted = warehouse_at(tmp_path / "interrupted.duckdb")
+    for bad in sorted(good)[1::2]:
+        write_table(folder, bad, BAD)
+        with suppress(ShardError):
+            reload(interrupted, folder)
+        (folder / bad).write_bytes(good[bad])
+    reload(interrupted, folder)
+    assert held(interrupted) == whole
+
+
+def test_rows_of_other_releases_are_of_no_use(shards: Path, warehouse: Warehouse) -> None:
+    with pytest.raises(LaionError, match="lacks language"):
+        reload(warehouse, shards, find_release("laion-art"))
+    assert provenance(warehouse).release == "sample"

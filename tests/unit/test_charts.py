@@ -1,0 +1,172 @@
+"""Charts: each is drawn whatever the data, says what it shows, and is the same every time."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from laion_pipeline.charts import CHARTS, Chart, ChartResult, render_chart
+from laion_pipeline.charts.chart import read_drawing
+from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
+from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.releases import Release
+from laion_pipeline.sample import generate_sample
+from laion_pipeline.tables import materialize_table
+from laion_pipeline.warehouse import Warehouse
+from tests.builders import (
+    RAW,
+    SAMPLE,
+    Row,
+    fetch,
+    load,
+    load_rows,
+    pair,
+    pairs,
+    tables,
+    warehouse_at,
+)
+
+NAMED = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+
+
+def made(folder: Path, rows: list[Row], release: Release = SAMPLE) -> Warehouse:
+    """A warehouse of `rows` with every table made."""
+    warehouse = load_rows(folder, rows, release)
+    for table in tables().values():
+        materialize_table(warehouse, table, folder / "tables")
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    folder = tmp_path_factory.mktemp("sample")
+    generate_sample(folder / "shards", rows=1000, shards=1)
+    warehouse = load(folder / "shards")
+    for table in tables().values():
+        materialize_table(warehouse, table, folder / "tables")
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def drawn(sample: Warehouse) -> dict[str, ChartResult]:
+    folder = sample.file.parent / "charts"
+    return {chart.name: render_chart(sample, chart, folder) for chart in CHARTS}
+
+
+@NAMED
+def test_a_chart_says_what_it_shows(
+    chart: Chart, sample: Warehouse, drawn: dict[str, ChartResult]
+) -> None:
+    result, folder = drawn[chart.name], sample.file.parent / "charts"
+    assert result.png == folder / f"{chart.name}.png"
+    assert result.svg == folder / f"{chart.name}.svg"
+    assert result.drawing.title
+    assert len(result.drawing.alt) > len(result.drawing.title)
+    assert read_drawing(result.png) == result.drawing
+    with sample.connect(read_only=True) as connection:
+        provenance = Provenance.read(connection)
+    with Image.open(result.png) as image:
+        assert image.width > image.height > 500
+        assert image.info["Source"] == f"{provenance.title}, revision {provenance.revision}"
+        assert not {"Software", "Date", "Creation Time"} & image.info.keys()
+    text = result.svg.read_text("utf-8")
+    ET.fromstring(text)
+    assert result.drawing.title in text
+
+
+def test_nothing_temporary_stays_behind(drawn: dict[str, ChartResult]) -> None:
+    files = {path for result in drawn.values() for path in (result.png, result.svg)}
+    assert set(next(iter(files)).parent.iterdir()) == files
+
+
+@NAMED
+def test_the_same_tables_give_the_same_bytes(
+    chart: Chart, sample: Warehouse, drawn: dict[str, ChartResult], tmp_path: Path
+) -> None:
+    again = render_chart(sample, chart, tmp_path)
+    assert again.png.read_bytes() == drawn[chart.name].png.read_bytes()
+    assert again.svg.read_bytes() == drawn[chart.name].svg.read_bytes()
+
+
+@NAMED
+def test_one_row_is_drawn(chart: Chart, tmp_path: Path) -> None:
+    warehouse = made(tmp_path, [pair(aesthetic=10.0, punsafe=1.0, similarity=-1.0)])
+    assert "No " not in render_chart(warehouse, chart, tmp_path / "charts").drawing.title
+
+
+@NAMED
+def test_no_data_is_a_message(chart: Chart, tmp_path: Path) -> None:
+    result = render_chart(made(tmp_path, [pair(text="")]), chart, tmp_path / "charts")
+    assert result.drawing.title.startswith("No ")
+    assert read_drawing(result.png) == result.drawing
+
+
+@pytest.mark.parametrize(
+    ("chart", "title"),
+    [
+        (AESTHETIC_DISTRIBUTION, "No aesthetic scores in this release"),
+        (SCORE_DISTRIBUTIONS, "The median is 0.3 for similarity"),
+    ],
+)
+def test_absent_scores_are_left_out(chart: Chart, title: str, tmp_path: Path) -> None:
+    rows = [{**row, "license": "?", "nsfw": "UNLIKELY"} for row in pairs(30)]
+    drawing = render_chart(made(tmp_path, rows, RAW), chart, tmp_path / "charts").drawing
+    assert drawing.title == title
+
+
+def test_no_scores_at_all_are_a_message(tmp_path: Path) -> None:
+    release = Release(name="bare", columns=("url", "text", "width", "height"))
+    warehouse = made(tmp_path, pairs(30), release)
+    result = render_chart(warehouse, SCORE_DISTRIBUTIONS, tmp_path / "charts")
+    assert result.drawing.title == "No scored pairs in this release"
+
+
+@pytest.mark.parametrize("title", ["Cost: $1_{ and $2^", "<b>&\"' a $\\alpha$ b %d {}"])
+def test_a_release_may_have_any_title(title: str, tmp_path: Path) -> None:
+    release = SAMPLE.model_copy(update={"title": title})
+    result = render_chart(made(tmp_path, pairs(3), release), TOP_RESOLUTIONS, tmp_path / "charts")
+    assert title in "".join(ET.parse(result.svg).getroot().itertext())
+    with Image.open(result.png) as image:
+        assert image.info["Source"].startswith(f"{title}, revision ")
+
+
+def test_what_is_said_of_the_sample_is_true(
+    sample: Warehouse, drawn: dict[str, ChartResult]
+) -> None:
+    alts = {name: result.drawing.alt for name, result in drawn.items()}
+    ((median, above_8, pairs_),) = fetch(
+        sample,
+        "SELECT median(aesthetic), count(*) FILTER (aesthetic >= 8) / count(*), count(*)"
+        " FROM valid_pairs",
+    )
+    assert f"Half of the pairs score below {median:.2f}" in alts["aesthetic_distribution"]
+    assert f"{above_8:.2%} of the pairs reach 8" in alts["aesthetic_distribution"]
+    ((width, height, count),) = fetch(
+        sample,
+        "SELECT width, height, count(*) AS n FROM valid_pairs WHERE width IS NOT NULL"
+        " GROUP BY ALL ORDER BY n DESC, 1, 2 LIMIT 1",
+    )
+    assert f"{width} × {height} is the commonest" in alts["top_resolutions"]
+    assert isinstance(pairs_, int)
+    assert isinstance(count, int)
+    assert f"{width} × {height} {count / (pairs_ - 3):.1%}" in alts["top_resolutions"], "3 sizeless"
+
+
+@NAMED
+def test_a_chart_needs_its_tables(chart: Chart, tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match="no warehouse yet"):
+        render_chart(warehouse_at(tmp_path / "none.duckdb"), chart, tmp_path)
+    warehouse = load_rows(tmp_path, [pair()])
+    with pytest.raises(WarehouseError, match="materialize"):
+        render_chart(warehouse, chart, tmp_path / "charts")
+
+
+def test_there_must_be_a_chart_to_read(tmp_path: Path) -> None:
+    with pytest.raises(WarehouseError, match=r"no such chart; materialize `c`"):
+        read_drawing(tmp_path / "c.png")
+    Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
+    with pytest.raises(WarehouseError, match="no such chart"):
+        read_drawing(tmp_path / "c.png")

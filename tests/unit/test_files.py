@@ -1,0 +1,64 @@
+"""Publishing files: readers see the old file or the new one, and nothing is left lying about."""
+
+from pathlib import Path
+
+import pytest
+
+from laion_pipeline.files import publish_text, published
+
+
+def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "folder" / "file.txt"
+    with published(path) as beside:
+        beside.write_text("new")
+        assert beside.parent == path.parent, "so that renaming is enough"
+        assert not path.exists()
+    assert path.read_text() == "new"
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    publish_text(path, "old")
+    with published(path) as beside:
+        beside.write_text("new")
+        assert path.read_text() == "old"
+    assert path.read_text() == "new"
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, OSError])
+@pytest.mark.parametrize("written", [True, False])
+def test_a_failure_leaves_the_old_file_alone(
+    error: type[BaseException], written: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.txt"
+    publish_text(path, "old")
+
+    def fail() -> None:
+        with published(path) as beside:
+            if written:
+                beside.write_text("half of the n")
+            raise error
+
+    with pytest.raises(error):
+        fail()
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_written_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    with pytest.raises(FileNotFoundError), published(path):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_that_cannot_be_encoded_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        publish_text(tmp_path / "file.txt", "\ud800")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_text_is_utf_8(tmp_path: Path) -> None:
+    publish_text(tmp_path / "file.txt", "거실 é")
+    assert (tmp_path / "file.txt").read_bytes() == "거실 é".encode()

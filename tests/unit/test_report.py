@@ -1,0 +1,266 @@
+"""The report: one page that says what was found, safe whatever strangers wrote."""
+
+from collections.abc import Sequence
+from html.parser import HTMLParser
+from pathlib import Path
+from shutil import copytree
+
+import pytest
+
+from laion_pipeline.charts import CHARTS, render_chart
+from laion_pipeline.checks import CheckResult, record_checks
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.releases import Release
+from laion_pipeline.report import render_report
+from laion_pipeline.sample import generate_sample
+from laion_pipeline.settings import Paths
+from laion_pipeline.tables import check_table, materialize_table
+from laion_pipeline.warehouse import Warehouse
+from tests.builders import (
+    RAW,
+    SAMPLE,
+    Row,
+    change,
+    fetch,
+    load,
+    pair,
+    pairs,
+    tables,
+    warehouse_at,
+    write_shard,
+)
+
+CHECKS = (
+    CheckResult("pairs", "text_present", "warned", "text is there", 1000, 1),
+    CheckResult("pairs", "url_http", "failed", "url is <b>http</b>", 1000, 30, ({"url": "x"},)),
+    CheckResult("pairs", "punsafe_range", "not in this release", "not in this release", 0, 0),
+)
+VOID = {"meta", "img", "br", "hr", "link", "input"}
+
+
+class Page(HTMLParser):
+    """A page's elements, attributes and text, as a browser would take them."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.open: list[str] = []
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag, "elements are nested"
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.texts).split())
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+def prepared(folder: Path, release: Release = SAMPLE) -> tuple[Warehouse, Paths]:
+    """Everything that a report shows, made from the shards that are in the folder."""
+    paths = Paths(folder)
+    warehouse = load(paths.shards, release)
+    with warehouse.connect() as connection:
+        record_checks(connection, CHECKS)
+    for table in tables().values():
+        result = materialize_table(warehouse, table, paths.tables)
+        check_table(warehouse, table, result.rows)
+    return warehouse, paths
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Paths]:
+    folder = tmp_path_factory.mktemp("sample")
+    generate_sample(folder / "shards", rows=2000, shards=3)
+    warehouse, paths = prepared(folder)
+    for chart in CHARTS:
+        render_chart(warehouse, chart, paths.charts)
+    render_report(warehouse, paths)
+    return warehouse, paths
+
+
+@pytest.fixture
+def folder(sample: tuple[Warehouse, Paths], tmp_path: Path) -> Path:
+    """A release's folder with charts in it, which take their time: those of the sample."""
+    copytree(sample[1].charts, tmp_path / "charts")
+    return tmp_path
+
+
+def report_of(folder: Path, rows: Sequence[Row], release: Release = SAMPLE) -> Page:
+    write_shard(folder / "shards", "part-0.parquet", rows, release.columns)
+    warehouse, paths = prepared(folder, release)
+    render_report(warehouse, paths)
+    return Page(paths.report.read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def page(sample: tuple[Warehouse, Paths]) -> Page:
+    return Page(sample[1].report.read_text("utf-8"))
+
+
+def test_the_report_is_one_page_of_modest_size(sample: tuple[Warehouse, Paths]) -> None:
+    warehouse, paths = sample
+    size = render_report(warehouse, paths)
+    assert size == paths.report.stat().st_size < 5_000_000
+    assert list(paths.root.glob(".*")) == [], "nothing temporary stays behind"
+
+
+def test_the_same_warehouse_gives_the_same_page(sample: tuple[Warehouse, Paths]) -> None:
+    warehouse, paths = sample
+    before = paths.report.read_bytes()
+    render_report(warehouse, paths)
+    assert paths.report.read_bytes() == before
+
+
+def test_the_page_is_whole(page: Page) -> None:
+    assert page.open == []
+    assert len(page.named("h1")) == 1
+    ids = [str(attributes["id"]) for _, attributes in page.elements if "id" in attributes]
+    assert len(set(ids)) == len(ids)
+    assert page.named("html") == [{"lang": "en"}]
+
+
+def test_the_page_loads_nothing(page: Page) -> None:
+    loading = {"src", "href", "srcset", "data", "action", "poster", "background", "formaction"}
+    for tag, attributes in page.elements:
+        assert tag not in {"script", "iframe", "object", "embed", "base", "form", "a", "link"}
+        assert not [name for name in attributes if name.startswith("on")]
+        for name in loading & attributes.keys():
+            assert str(attributes[name]).startswith("data:image/png;base64,")
+    policies = [m for m in page.named("meta") if m.get("http-equiv") == "Content-Security-Policy"]
+    assert "default-src 'none'" in str(policies[0]["content"])
+    assert "url(" not in page.text
+    assert "@import" not in page.text
+
+
+def test_every_chart_is_there_with_words(page: Page) -> None:
+    images = page.named("img")
+    assert len(images) == len(CHARTS)
+    assert all(len(str(image["alt"])) > 20 for image in images)
+
+
+def test_numbers_are_those_of_the_warehouse(sample: tuple[Warehouse, Paths], page: Page) -> None:
+    ((valid,),) = fetch(sample[0], "SELECT count(*) FROM valid_pairs")
+    assert isinstance(valid, int)
+    expected = f"rows 2,000 valid {valid:,} quarantined {2000 - valid:,} shards 3"
+    assert expected in page.text
+    for check in CHECKS:
+        assert f"{check.name} {check.status} {check.description}" in page.text
+    for name in tables():
+        assert f"{name} self_check passed" in page.text
+    for path, sha256 in fetch(sample[0], "SELECT path, sha256 FROM shards"):
+        assert str(path) in page.text
+        assert str(sha256) in page.text
+
+
+def test_made_up_data_has_a_banner(
+    sample: tuple[Warehouse, Paths], page: Page, folder: Path
+) -> None:
+    assert "Made-up data." not in page.text, "it came from a folder"
+    copy = warehouse_at(folder / "warehouse.duckdb")
+    copy.file.write_bytes(sample[0].file.read_bytes())
+    change(copy, "UPDATE provenance SET made_up = true")
+    render_report(copy, Paths(folder))
+    assert "Made-up data." in Page(Paths(folder).report.read_text("utf-8")).text
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'; DROP TABLE pairs; --",
+    "[a](javascript:alert(1))",
+    "{{ 7 * 7 }}{% raw %}",
+    "</td></tr></table></body></html>",
+    "<!-- never closed",
+    "&lt;b&gt; &amp;",
+    "<a href=https://x.example>x</a>",
+    "<![CDATA[x]]>",
+]
+
+
+def test_captions_and_addresses_are_only_text(folder: Path) -> None:
+    rows = [
+        pair(n, text=text, url=f"https://x.example/{text}", punsafe=n / 10)
+        for n, text in enumerate(HOSTILE)
+    ]
+    page = report_of(folder, rows)
+    for text in HOSTILE:
+        assert text in page.text
+        assert f"https://x.example/{text}" in page.text
+    test_the_page_is_whole(page)
+    test_the_page_loads_nothing(page)
+    assert len(page.named("img")) == len(CHARTS)
+
+
+def test_invisible_characters_are_escapes_and_long_captions_are_cut(folder: Path) -> None:
+    page = report_of(folder, [pair(1, text="a\x00\u202eb\x1b\n" + "c" * 500)])
+    assert r"a\x00\u202eb\x1b\nccc" in page.text
+    assert "c" * 193 + "…" in page.text
+    assert "c" * 194 not in page.text
+    assert not set(page.text) & set("\x00\u202e\x1b")
+
+
+def test_titles_and_file_names_are_only_text(folder: Path) -> None:
+    write_shard(folder / "shards", '<i>"part".parquet', pairs(2))
+    title = '<script>T</script> & "more"'
+    page = report_of(folder, pairs(2, first=9), SAMPLE.model_copy(update={"title": title}))
+    assert page.text.count(title) == 2, "as the page's title and its heading"
+    assert '<i>"part".parquet' in page.text
+    test_the_page_loads_nothing(page)
+
+
+def test_captions_of_unsafe_images_are_shown_only_when_asked_for(folder: Path) -> None:
+    page = report_of(folder, [pair(1, text="mild", punsafe=0.4499), pair(2, punsafe=0.45)])
+    html = (folder / "report.html").read_text("utf-8")
+    assert "<summary>probably unsafe</summary>a caption, number 2</details>" in html
+    assert "probably unsafe</summary>mild" not in html
+    assert page.text.count("probably unsafe") == page.text.count("a caption, number 2")
+
+
+@pytest.mark.parametrize("rows", [[], [pair(text="")]], ids=["no rows", "no valid rows"])
+def test_there_is_a_report_on_nothing(rows: list[Row], folder: Path) -> None:
+    page = report_of(folder, rows)
+    test_the_page_is_whole(page)
+    assert "valid 0" in page.text
+
+
+def test_absent_scores_are_named(folder: Path) -> None:
+    rows = [{**row, "license": "?", "nsfw": "UNLIKELY"} for row in pairs(3, width=None)]
+    page = report_of(folder, rows, RAW)
+    assert "Not in this release: punsafe, pwatermark, aesthetic." in page.text
+    assert "Highest similarity" in page.text
+    assert "Highest aesthetic" not in page.text
+    assert "unknown" in page.text
+
+
+@pytest.mark.parametrize("missing", ["charts", "checks", "score_summary", "pairs", "warehouse"])
+def test_a_report_needs_what_it_shows(missing: str, folder: Path) -> None:
+    write_shard(folder / "shards", "part-0.parquet", pairs(3))
+    warehouse, paths = prepared(folder)
+    with warehouse.connect() as connection:
+        for kind, name in {
+            "checks": [("TABLE", "check_results")],
+            "score_summary": [("TABLE", "score_summary")],
+            "pairs": [("VIEW", "valid_pairs"), ("VIEW", "quarantine"), ("TABLE", "pairs")],
+        }.get(missing, []):
+            connection.execute(f"DROP {kind} {name}")
+    if missing == "charts":
+        next(paths.charts.glob("*.png")).unlink()
+    if missing == "warehouse":
+        warehouse.file.unlink()
+    with pytest.raises(WarehouseError, match="materialize") as caught:
+        render_report(warehouse, paths)
+    assert "\n" not in str(caught.value)
+    assert not paths.report.exists()

@@ -1,0 +1,99 @@
+"""Self-checks of the derived tables: each finds what contradicts the table's invariant."""
+
+from pathlib import Path
+
+import pytest
+
+from laion_pipeline.checks import read_checks
+from laion_pipeline.sample import generate_sample
+from laion_pipeline.tables import SELF_CHECK, check_table, materialize_table
+from laion_pipeline.warehouse import Warehouse
+from tests.builders import change, load, tables
+
+TAMPERINGS = {
+    "score_summary": [
+        "UPDATE score_summary SET pairs = pairs + 1 WHERE score = 'punsafe'",
+        "UPDATE score_summary SET nulls = nulls - 1 WHERE score = 'punsafe'",
+        "UPDATE score_summary SET p50 = p75 + 0.001",
+        "UPDATE score_summary SET p01 = minimum - 0.001 WHERE score = 'aesthetic'",
+        "UPDATE score_summary SET maximum = p95",
+        "UPDATE score_summary SET mean = maximum + 0.001",
+        "UPDATE score_summary SET mean = minimum - 0.001",
+        "UPDATE score_summary SET p25 = NULL WHERE score = 'punsafe'",
+        "UPDATE score_summary SET mean = NULL WHERE score = 'punsafe'",
+        "UPDATE score_summary SET pairs = NULL WHERE score = 'punsafe'",
+        "UPDATE score_summary SET minimum = 'nan' WHERE score = 'punsafe'",
+        "DELETE FROM score_summary WHERE score = 'aesthetic'",
+        "DELETE FROM score_summary",
+    ],
+    "score_histogram": [
+        "UPDATE score_histogram SET pairs = pairs + 1 WHERE score = 'aesthetic' AND bin_lower = 8",
+        "DELETE FROM score_histogram WHERE score = 'aesthetic' AND bin_lower = 7",
+        "DELETE FROM score_histogram WHERE score = 'similarity'",
+        "DELETE FROM score_histogram",
+        "INSERT INTO score_histogram VALUES ('beauty', 0, 1, 5)",
+        "UPDATE score_histogram SET pairs = NULL WHERE score = 'punsafe'",
+    ],
+    "resolution_counts": [
+        "UPDATE resolution_counts SET pairs = pairs + 1 WHERE rank = 1",
+        "UPDATE resolution_counts SET share = share * 1.01",
+        "DELETE FROM resolution_counts WHERE rank = 2",
+        "DELETE FROM resolution_counts",
+        "UPDATE resolution_counts SET pairs = NULL, share = NULL",
+    ],
+    "score_extremes": [
+        "DELETE FROM score_extremes WHERE score = 'punsafe' AND extreme = 'top' AND rank = 7",
+        "DELETE FROM score_extremes WHERE score = 'punsafe' AND extreme = 'top'",
+        "UPDATE score_extremes SET rank = 2 WHERE rank = 1",
+        "INSERT INTO score_extremes FROM score_extremes WHERE rank = 1",
+        "UPDATE score_extremes SET url = 'https://x' WHERE extreme = 'top' AND rank < 3",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    folder = tmp_path_factory.mktemp("made")
+    generate_sample(folder / "shards", rows=600, shards=1)
+    warehouse = load(folder / "shards")
+    for table in tables().values():
+        materialize_table(warehouse, table, folder / "tables")
+    return warehouse
+
+
+@pytest.fixture
+def copy(made: Warehouse, tmp_path: Path) -> Warehouse:
+    """A warehouse to tamper with."""
+    file = tmp_path / "warehouse.duckdb"
+    file.write_bytes(made.file.read_bytes())
+    return Warehouse(file, made.memory_limit, made.threads)
+
+
+@pytest.mark.parametrize("name", TAMPERINGS)
+def test_a_table_as_made_passes(name: str, copy: Warehouse) -> None:
+    result = check_table(copy, tables()[name], 9)
+    assert (result.asset, result.name, result.status) == (name, SELF_CHECK, "passed")
+    assert (result.rows, result.failing_rows, result.examples) == (9, 0, ())
+    assert result.description == tables()[name].check_description != ""
+
+
+@pytest.mark.parametrize(
+    ("name", "tampering"),
+    [(name, tampering) for name, each in TAMPERINGS.items() for tampering in each],
+)
+def test_a_table_tampered_with_fails(name: str, tampering: str, copy: Warehouse) -> None:
+    change(copy, tampering)
+    result = check_table(copy, tables()[name], 9)
+    assert result.status == "failed"
+    assert result.failing_rows > 0
+    assert len(result.examples) == min(result.failing_rows, 10)
+    with copy.connect(read_only=True) as connection:
+        (kept,) = read_checks(connection)
+    assert (kept.asset, kept.name, kept.status) == (name, SELF_CHECK, "failed")
+    assert (kept.failing_rows, len(kept.examples)) == (result.failing_rows, len(result.examples))
+
+
+@pytest.mark.parametrize("name", ["score_summary", "score_histogram", "resolution_counts"])
+def test_a_table_older_than_its_rows_fails(name: str, copy: Warehouse) -> None:
+    change(copy, "DELETE FROM pairs WHERE width IS NOT NULL AND defects = 0 AND rowid % 50 = 0")
+    assert check_table(copy, tables()[name], 9).status == "failed"

@@ -1,0 +1,251 @@
+"""Derived tables against the same computed another way, over the sample and over made-up rows."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.sample import generate_sample
+from laion_pipeline.tables import check_table, materialize_table, read_tables
+from laion_pipeline.warehouse import Warehouse
+from tests import oracles
+from tests.builders import (
+    RAW,
+    SCORES,
+    Row,
+    compute,
+    fetch,
+    load,
+    load_rows,
+    pair,
+    pairs,
+    table_of,
+    tables,
+    warehouse_at,
+)
+
+COLUMNS = {
+    "score_summary": "score pairs nulls minimum maximum mean stddev p01 p05 p25 p50 p75 p95 p99",
+    "score_histogram": "score bin_lower bin_upper pairs",
+    "resolution_counts": "rank width height pairs share",
+    "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
+    " aesthetic shard_id",
+}
+ORACLES = {
+    "score_summary": oracles.score_summary,
+    "score_histogram": oracles.score_histogram,
+    "resolution_counts": oracles.resolution_counts,
+}
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A small sample, with its planted defects, and every table made from it."""
+    folder = tmp_path_factory.mktemp("sample")
+    generate_sample(folder / "shards", rows=2000, shards=3)
+    warehouse = load(folder / "shards")
+    for table in tables().values():
+        materialize_table(warehouse, table, folder / "tables")
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def valid(sample: Warehouse) -> list[Row]:
+    with sample.connect(read_only=True) as connection:
+        rows: list[Row] = connection.execute("FROM valid_pairs").to_arrow_table().to_pylist()
+    return rows
+
+
+def with_shard(rows: Sequence[Row]) -> pa.Table:
+    return table_of(rows).append_column("shard_id", pa.array([0] * len(rows), pa.int32()))
+
+
+def assert_close(found: Sequence[Sequence[object]], expected: Sequence[Sequence[object]]) -> None:
+    """The same lines: texts and whole numbers exactly, fractions but for rounding."""
+    assert len(found) == len(expected)
+    for line, other in zip(found, expected, strict=True):
+        assert line[:3] == other[:3]
+        for value, wanted in zip(line[3:], other[3:], strict=True):
+            assert value == (
+                wanted if wanted is None else pytest.approx(wanted, rel=1e-9, abs=1e-9)
+            )
+
+
+def test_each_table_has_an_expectation() -> None:
+    assert tables().keys() == COLUMNS.keys()
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_columns_are_in_order_and_documented(name: str, sample: Warehouse) -> None:
+    wanted = COLUMNS[name].split()
+    assert [column.name for column in tables()[name].columns] == wanted
+    described = fetch(
+        sample,
+        "SELECT column_name, comment FROM duckdb_columns() WHERE table_name = ?"
+        " ORDER BY column_index",
+        name,
+    )
+    assert described == [(c.name, c.documentation) for c in tables()[name].columns]
+    assert all(comment for _, comment in described)
+
+
+@pytest.mark.parametrize("name", ORACLES)
+def test_a_table_of_the_sample_is_right(name: str, sample: Warehouse, valid: list[Row]) -> None:
+    assert_close(fetch(sample, f"FROM {name}"), ORACLES[name](valid))
+    assert 1900 < len(valid) < 2000
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_the_parquet_file_equals_the_table(name: str, sample: Warehouse) -> None:
+    file = sample.file.parent / "tables" / f"{name}.parquet"
+    rows = [tuple(row.values()) for row in pq.read_table(file).to_pylist()]
+    assert rows == fetch(sample, f"FROM {name}")
+    metadata = pq.read_schema(file).metadata
+    with sample.connect(read_only=True) as connection:
+        assert metadata[b"laion_pipeline.revision"].decode() == Provenance.read(connection).revision
+    assert metadata[b"laion_pipeline.sql"].decode() == tables()[name].sql
+    assert list(file.parent.glob(".*")) == [], "nothing temporary stays behind"
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+def test_the_same_rows_give_the_same_bytes(name: str, sample: Warehouse, tmp_path: Path) -> None:
+    result = materialize_table(sample, tables()[name], tmp_path)
+    again = (tmp_path / f"{name}.parquet").read_bytes()
+    assert again == (sample.file.parent / "tables" / f"{name}.parquet").read_bytes()
+    assert result.rows == len(fetch(sample, f"FROM {name}"))
+    assert list(result.types) == COLUMNS[name].split()
+
+
+@pytest.mark.parametrize("name", COLUMNS)
+@pytest.mark.parametrize(
+    "rows",
+    [[], [pair()], [pair()] * 3, [pair(width=None), pair(1, height=None)],
+     [pair(n, text="" if n % 2 else "a", punsafe=math.nan) for n in range(9)]],
+    ids=["no rows", "one row", "equal rows", "no sizes", "no valid rows"],
+)  # fmt: skip
+def test_tables_of_few_or_equal_rows(name: str, rows: list[Row], tmp_path: Path) -> None:
+    warehouse = load_rows(tmp_path, rows)
+    with warehouse.connect() as connection:
+        valid = connection.execute("FROM valid_pairs").to_arrow_table().to_pylist()
+    result = materialize_table(warehouse, tables()[name], tmp_path)
+    found = fetch(warehouse, f"FROM {name}")
+    if name in ORACLES:
+        assert_close(found, ORACLES[name](valid))
+    else:
+        assert len(found) == 2 * len(SCORES) * min(100, len({row["url"] for row in valid}))
+    assert check_table(warehouse, tables()[name], result.rows).status == "passed"
+
+
+def test_scores_that_a_release_lacks_have_no_rows(tmp_path: Path) -> None:
+    rows = [{**row, "license": "?", "nsfw": "UNLIKELY"} for row in pairs(20)]
+    warehouse = load_rows(tmp_path, rows, RAW)
+    for name in ("score_summary", "score_histogram", "score_extremes"):
+        result = materialize_table(warehouse, tables()[name], tmp_path)
+        assert fetch(warehouse, f"SELECT DISTINCT score FROM {name}") == [("similarity",)]
+        assert check_table(warehouse, tables()[name], result.rows).status == "passed"
+    urls = fetch(warehouse, "SELECT url FROM score_extremes WHERE extreme = 'top' ORDER BY rank")
+    assert urls == sorted((row["url"],) for row in rows), "ties without hashes go by URL"
+
+
+# Few values, so that there are ties; edges of bins, and their neighbours, which rounding moves.
+EDGES = [0.0, -0.0, 0.15, 0.29, 0.305, 0.3, 0.57, 0.58, 1.0, -0.005, -0.29, -1.0, 5e-324, -5e-324]
+SIMILARITIES = st.none() | st.sampled_from(
+    [near for edge in EDGES for near in (edge, math.nextafter(edge, 9), math.nextafter(edge, -9))]
+)
+PROBABILITIES = st.none() | st.sampled_from([0.0, 0.29, 0.57, 0.58, 1.0, 0.07]) | st.floats(0, 1)
+AESTHETICS = st.none() | st.sampled_from([7.05, 7.15, 8.15, 10.0, 0.15]) | st.floats(0, 10)
+ROWS = st.lists(
+    st.builds(
+        pair,
+        st.integers(0, 9),
+        width=st.none() | st.sampled_from([1, 2, 640]),
+        height=st.none() | st.sampled_from([1, 2, 480]),
+        similarity=SIMILARITIES | st.floats(-1, 1),
+        hash=st.none() | st.integers(-2, 2),
+        punsafe=PROBABILITIES,
+        pwatermark=PROBABILITIES,
+        aesthetic=AESTHETICS,
+    ),
+    max_size=40,
+)
+
+
+@given(ROWS)
+def test_a_summary_of_any_rows_is_right(rows: list[Row]) -> None:
+    found, expected = compute("score_summary", with_shard(rows)), oracles.score_summary(rows)
+    assert_close(found, expected)
+    assert [line[3:5] for line in found] == [line[3:5] for line in expected], "ends are exact"
+
+
+@given(ROWS)
+@example([pair(similarity=value) for value in EDGES])
+@example([pair(similarity=k / 200) for k in range(-200, 201)])
+@example([pair(aesthetic=k / 20) for k in range(201)])
+@example([pair(punsafe=math.nextafter(k / 100, 0)) for k in range(101)])
+def test_a_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
+    assert compute("score_histogram", with_shard(rows)) == oracles.score_histogram(rows)
+
+
+@given(ROWS)
+def test_bins_are_half_open_and_touch(rows: list[Row]) -> None:
+    found = compute("score_histogram", with_shard(rows))
+    for score in SCORES:
+        bins = [(low, high, count) for name, low, high, count in found if name == score]
+        assert [high for _, high, _ in bins][:-1] == [low for low, _, _ in bins][1:]
+        for low, high, count in bins:
+            assert count == sum(low <= value < high for value in oracles.numbers(rows, score))
+
+
+@given(ROWS)
+def test_resolutions_of_any_rows_are_right(rows: list[Row]) -> None:
+    assert_close(compute("resolution_counts", with_shard(rows)), oracles.resolution_counts(rows))
+
+
+def test_a_table_needs_pairs(tmp_path: Path) -> None:
+    for table in tables().values():
+        with pytest.raises(WarehouseError, match="materialize the asset `pairs`"):
+            materialize_table(warehouse_at(tmp_path / "w.duckdb"), table, tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize(
+    ("sql", "complaint"),
+    [
+        ("select 1 as a -- one", "two statements"),
+        ("select 1 as a; select 2; select 3", "two statements"),
+        ("-- T\nselect 1 as a, 2 as b -- two\n; select 3", "comment is missing behind a"),
+        ("-- T\ndrop table pairs; select 3", "must be queries"),
+    ],
+)
+def test_files_must_be_two_documented_queries(sql: str, complaint: str, tmp_path: Path) -> None:
+    (tmp_path / "bad.sql").write_text(sql)
+    with pytest.raises(ValueError, match=complaint) as caught:
+        read_tables(tmp_path)
+    assert "bad.sql" in str(caught.value)
+
+
+def test_tables_come_after_those_they_read(tmp_path: Path) -> None:
+    texts = {"a": "b", "b": "c", "c": "valid_pairs"}
+    for name, source in texts.items():
+        text = f"-- Hosts; by {name}\nselect url -- it; or 'not'\nfrom {source};\n-- None\nselect 1"
+        (tmp_path / f"{name}.sql").write_text(text)
+    read = read_tables(tmp_path)
+    assert [table.name for table in read] == ["c", "b", "a"]
+    assert [table.sources for table in read] == [{"valid_pairs"}, {"c"}, {"b"}]
+    assert read[0].description == "Hosts; by c"
+    assert read[0].columns[0].documentation == "it; or 'not' (from valid_pairs.url)"
+
+
+def test_the_code_version_follows_the_query_not_its_comments(tmp_path: Path) -> None:
+    versions = []
+    for query in ("select url -- it", "select\n  url -- that", "select text as url -- it"):
+        (tmp_path / "t.sql").write_text(f"-- T\n{query}\nfrom valid_pairs; -- C\nselect 1")
+        versions.append(read_tables(tmp_path)[0].code_version)
+    assert versions[0] == versions[1] != versions[2]
