@@ -11,7 +11,7 @@ ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000
 	@$(BIN)/python -m assets ui
 
 test: .venv/.ready  ## all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
 
 lint: .venv/.ready  ## format, rules, types, import directions
 	$(BIN)/ruff format --check .

@@ -1,0 +1,81 @@
+"""The README and the code say the same: settings, releases, tables, charts, checks, targets."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from assets.definitions import defs
+from laion_pipeline.charts import CHARTS
+from laion_pipeline.quality import PAIRS_CHECKS
+from laion_pipeline.releases import catalogue, find_release
+from laion_pipeline.settings import Settings
+from laion_pipeline.tables import read_tables
+
+PROJECT = Path(__file__).resolve().parents[2]
+README = (PROJECT / "README.md").read_text("utf-8")
+
+
+def rows_of(heading: str) -> set[str]:
+    """The names in the first column of the table with that first heading."""
+    table = README.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0]
+    return {
+        name
+        for line in table.splitlines()[2:]
+        for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+    }
+
+
+def test_settings() -> None:
+    described = {name for name in rows_of("variable") if name.startswith("LAION_")}
+    assert described == {f"LAION_{name.upper()}" for name in Settings.model_fields}
+
+
+@pytest.mark.parametrize("name", list(Settings.model_fields))
+def test_defaults(name: str) -> None:
+    line = next(row for row in README.splitlines() if row.startswith(f"| `LAION_{name.upper()}`"))
+    default = Settings.model_fields[name].default
+    if default is not None:
+        assert f"`{str(default).lower() if isinstance(default, bool) else default}`" in line
+
+
+def test_releases() -> None:
+    text = README.split("Releases known by name:", 1)[1].split("Scores, checks", 1)[0]
+    assert set(re.findall(r"`([^`]+)`", text)) == set(catalogue())
+
+
+def test_tables() -> None:
+    described = {table.name for table in read_tables(PROJECT / "assets" / "tables")}
+    assert rows_of("table") == described
+
+
+def test_charts() -> None:
+    assert rows_of("chart") == {chart.name for chart in CHARTS}
+
+
+def test_checks() -> None:
+    assert rows_of("check on `pairs`") == set(PAIRS_CHECKS)
+
+
+def test_assets_are_all_named() -> None:
+    names = {key.to_user_string() for key in defs.resolve_all_asset_keys()}
+    assert all(name in README for name in names)
+
+
+def test_make_targets() -> None:
+    makefile = (PROJECT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    assert set(re.findall(r"make ([a-z]+)", README.split("## Work", 1)[0])) - {"itself"} <= targets
+    assert set(re.findall(r"`make ([a-z]+)`", README)) <= targets
+
+
+def test_the_description_of_a_release_is_one(tmp_path: Path) -> None:
+    described = README.split("```toml\n", 1)[1].split("```", 1)[0]
+    file = tmp_path / "release.toml"
+    file.write_text(described)
+    assert find_release(str(file)).name == "my-release"
+
+
+def test_pictures_and_links_are_there() -> None:
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (PROJECT / target).exists()
