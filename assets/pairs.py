@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.resources import Laion
 from laion_pipeline.contract import COLUMNS_BY_NAME
-from laion_pipeline.loading import load_pairs
+from laion_pipeline.ingestion import load_listing
 from laion_pipeline.releases import Release
 from laion_pipeline.shards import Listing
 
@@ -18,7 +18,7 @@ def pairs(laion: Laion) -> dg.MaterializeResult[None]:
     """
     with laion.session() as session:
         listing = Listing.read(session.paths.listing)
-        result = load_pairs(session.warehouse, session.release, listing)
+        result = load_listing(session, listing)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": result.rows,

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.resources import Laion
-from laion_pipeline.fetching import fetch_shards
+from laion_pipeline.ingestion import fetch_shards
 
 
 @dg.asset(group_name="ingest", kinds={"parquet"})

@@ -31,6 +31,10 @@ class LayoutError(LaionError):
     """A shard's columns are not those of the release."""
 
 
+class DiskFullError(LaionError):
+    """There is not enough room on the disk."""
+
+
 class HubError(LaionError):
     """The Hub refused, in a way that only a person can change."""
 

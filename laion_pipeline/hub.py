@@ -124,6 +124,39 @@ class HubSource:
             sum(outcome.bytes_reused for outcome in outcomes),
         )
 
+    def bytes_missing(self, listing: Listing, shards: Sequence[Shard]) -> int:
+        """What is neither there nor in part; by size, since hashing is left to `fetch`."""
+        return sum(
+            0
+            if _size(listing.file(shard)) == shard.bytes
+            else max(0, shard.bytes - _size(self._part(shard)))
+            for shard in shards
+        )
+
+    def discard(self, listing: Listing, shards: Sequence[Shard]) -> None:
+        """Delete the shards' files."""
+        for shard in shards:
+            listing.file(shard).unlink(missing_ok=True)
+
+    def discard_unlisted(self, listing: Listing) -> None:
+        """Delete shards, and parts of shards, that are no longer among the release's."""
+        listed = {listing.file(shard) for shard in listing.shards}
+        begun = {self._part(shard) for shard in listing.shards}
+        for file in self.folder.rglob("*"):
+            is_part = file.parent.name == _INCOMING
+            if is_part and file not in begun:
+                file.unlink()
+            if not is_part and file not in listed and self._is_shard(file):
+                file.unlink()
+
+    def _is_shard(self, file: Path) -> bool:
+        return file.is_file() and self.release.has_shard(file.relative_to(self.folder).as_posix())
+
+    def _part(self, shard: Shard) -> Path:
+        # Two shards may have the same content, so that its hash alone is no name.
+        name = hashlib.sha256(shard.path.encode()).hexdigest()[:8]
+        return self.folder / _INCOMING / f"{shard.sha256}-{name}.part"
+
     def _fetch_one(
         self, client: HubClient, listing: Listing, shard: Shard, advance: Progress
     ) -> Fetched:
@@ -137,8 +170,7 @@ class HubSource:
                 f"{shard.path} is not in {self.folder}, and HF_HUB_OFFLINE forbids to fetch it"
             )
         started = time.monotonic()
-        # Two shards may have the same content, so that its hash alone is no name.
-        part = self.folder / _INCOMING / f"{shard.sha256}-{_short_hash(shard.path)}.part"
+        part = self._part(shard)
         try:
             fetched = download_shard(client, listing.revision, shard, part, advance)
             read_footer(part, shard.path)
@@ -190,5 +222,5 @@ def _joined(failures: Mapping[str, LaionError], attempted: int) -> LaionError:
     return ShardError(message)
 
 
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:8]
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.is_file() else 0

@@ -7,8 +7,10 @@ connection or a server error at once, and its errors do not say what to do next.
 
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -139,9 +141,11 @@ class HubClient:
         if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return OffsetRefusedError(f"{self._endpoint} has fewer bytes of it than it lists")
         if status in _TRANSIENT:
+            wait_seconds = _retry_after_seconds(error.response.headers)
+            asked = f", and asks to wait {wait_seconds:.0f} s" if wait_seconds else ""
+            reason = f"{status} {error.response.reason_phrase}".rstrip()
             return HubUnavailableError(
-                f"{self._endpoint} answers {status} {error.response.reason_phrase}".rstrip(),
-                _retry_after_seconds(error.response.headers),
+                f"{self._endpoint} answers {reason}{asked}", retry_after_seconds=wait_seconds
             )
         repo, page = self._release.repo, self.page
         absent = (
@@ -209,4 +213,10 @@ def _retry_after_seconds(headers: Mapping[str, str]) -> float:
     if limit is not None and limit.remaining == 0:
         return float(limit.reset_in_seconds)
     text = headers.get("Retry-After", "")
-    return float(text) if text.isdigit() else 0.0
+    if text.isdigit():
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return 0.0
+    return max(0.0, until.timestamp() - time.time())

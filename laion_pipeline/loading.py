@@ -7,9 +7,9 @@ however a load ends, the warehouse holds whole shards and knows which.
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from glob import escape
+from typing import Protocol
 
 import duckdb
 
@@ -19,30 +19,18 @@ from laion_pipeline.contract import (
     defects_expression,
     reasons_expression,
 )
-from laion_pipeline.errors import ShardError
-from laion_pipeline.layout import Layout, SourceColumn, match_layout
+from laion_pipeline.errors import LaionError
 from laion_pipeline.ledger import LEDGER_DDL, Entry, Plan, pairs_columns, plan_changes, read_ledger
 from laion_pipeline.provenance import record_provenance, withdraw_provenance
 from laion_pipeline.releases import Release
-from laion_pipeline.shards import Listing, read_footer
-from laion_pipeline.warehouse import Warehouse, quoted, transaction
+from laion_pipeline.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
+from laion_pipeline.shards import Fetched, Listing, Shard
+from laion_pipeline.warehouse import Warehouse, transaction
 
 logger = logging.getLogger(__name__)
 
 # A file has one row group, which is one thread's work: several files a statement keep all busy.
 BATCH_SHARDS = 16
-# Under which a row says its file while it is read; a name that no shard has a column of.
-_FILE = "laion_pipeline_file"
-
-
-@dataclass(frozen=True)
-class ShardFile:
-    """A shard on its way in: its place in the ledger, its file, and what its footer says."""
-
-    entry: Entry
-    file: str
-    rows: int
-    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -56,8 +44,28 @@ class LoadResult:
     seconds: float
 
 
-def load_pairs(warehouse: Warehouse, release: Release, listing: Listing) -> LoadResult:
+class Supply(Protocol):
+    """Brings shards just before they are loaded, and takes them away again."""
+
+    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:
+        """See that `shards` are in the listing's folder, whole."""
+
+    def discard(self, listing: Listing, shards: Sequence[Shard]) -> None:
+        """Delete what `fetch` brought."""
+
+
+def load_pairs(
+    warehouse: Warehouse,
+    release: Release,
+    listing: Listing,
+    supply: Supply | None = None,
+    batch_shards: int = BATCH_SHARDS,
+) -> LoadResult:
     """Make `pairs` hold just the rows of the listing's shards.
+
+    Without `supply` the shards must be there already. With it each batch is fetched when its turn
+    comes, and deleted once it is in the warehouse; a batch that cannot be fetched does not keep the
+    others back.
 
     Raises ShardError or LayoutError for a shard that cannot be loaded: before anything changes
     where its footer tells, else with whole batches loaded and no provenance until a load succeeds.
@@ -66,35 +74,49 @@ def load_pairs(warehouse: Warehouse, release: Release, listing: Listing) -> Load
     with warehouse.connect(reads_files=True) as connection:
         ledger = read_ledger(connection, release)
         plan = plan_changes(listing, ledger)
-        shards = [inspect_shard(release, listing, entry) for entry in plan.to_load]
+        if supply is None:
+            for entry in plan.to_load:
+                inspect_shard(release, listing, entry)
         _prepare(connection, release, rebuild=not ledger)
-        if shards or plan.removed:
+        if plan.to_load or plan.removed:
             withdraw_provenance(connection)
-        for batch in _batches(shards):
-            _load_batch(connection, release, listing.revision, batch)
+        rows_loaded = _load(connection, release, listing, plan.to_load, supply, batch_shards)
         _settle(connection, release, listing, plan)
+        if supply is not None:  # what a load that was killed has left
+            supply.discard(listing, listing.shards)
         rows, valid_rows = connection.execute(
             "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
         ).fetchall()[0]
-    return LoadResult(
-        plan, sum(shard.rows for shard in shards), rows, valid_rows, time.monotonic() - started
-    )
+    return LoadResult(plan, rows_loaded, rows, valid_rows, time.monotonic() - started)
 
 
-def inspect_shard(release: Release, listing: Listing, entry: Entry) -> ShardFile:
-    """Read a shard's footer and match its columns.
-
-    Raises ShardError or LayoutError naming the shard.
-    """
-    file = listing.file(entry.shard)
-    footer = read_footer(file, entry.shard.path)
-    layout = match_layout(release, footer.schema, entry.shard.path)
-    return ShardFile(entry, str(file), footer.rows, layout)
-
-
-def _batches(shards: Sequence[ShardFile]) -> Iterator[Sequence[ShardFile]]:
-    for start in range(0, len(shards), BATCH_SHARDS):
-        yield shards[start : start + BATCH_SHARDS]
+def _load(
+    connection: duckdb.DuckDBPyConnection,
+    release: Release,
+    listing: Listing,
+    entries: Sequence[Entry],
+    supply: Supply | None,
+    batch_shards: int,
+) -> int:
+    """Load shards batch by batch; return the number of their rows."""
+    rows = 0
+    failure: LaionError | None = None
+    for start in range(0, len(entries), batch_shards):
+        batch = entries[start : start + batch_shards]
+        shards = [entry.shard for entry in batch]
+        if supply is None:
+            rows += _load_batch(connection, release, listing, batch)
+            continue
+        try:
+            supply.fetch(listing, shards)
+        except LaionError as error:
+            failure = failure or error
+        else:
+            rows += _load_batch(connection, release, listing, batch)
+            supply.discard(listing, shards)
+    if failure:
+        raise failure
+    return rows
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild: bool) -> None:
@@ -140,85 +162,39 @@ def _create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> No
 def _load_batch(
     connection: duckdb.DuckDBPyConnection,
     release: Release,
-    revision: str,
-    batch: Sequence[ShardFile],
-) -> None:
+    listing: Listing,
+    entries: Sequence[Entry],
+) -> int:
+    """Load shards in one transaction; return the number of their rows."""
     started = time.monotonic()
-    ids = [shard.entry.shard_id for shard in batch]
+    batch = [inspect_shard(release, listing, entry) for entry in entries]
+    ids = [entry.shard_id for entry in entries]
+    rows = sum(shard.rows for shard in batch)
+    what = entries[0].shard.name if len(entries) == 1 else f"{len(entries)} shards"
+    logger.info("pairs: loading %s, %s rows", what, f"{rows:,}")
     try:
         with transaction(connection):
             _delete(connection, ids)
             # Shards of one statement are read as one table, so they must be laid out alike.
             for layout in dict.fromkeys(shard.layout for shard in batch):
                 alike = [shard for shard in batch if shard.layout == layout]
-                select, parameters = _select(release, layout, alike)
+                select, parameters = select_rows(release, layout, alike)
                 connection.execute(f"INSERT INTO pairs BY NAME {select}", parameters)
             connection.executemany(
                 "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
-                [_ledger_row(shard, revision) for shard in batch],
+                [_ledger_row(shard, listing.revision) for shard in batch],
             )
     except duckdb.Error as error:
-        if damaged := _find_damaged(connection, release, batch):
+        if damaged := find_damaged(connection, release, batch):
             raise damaged from error
         raise
-    seconds = time.monotonic() - started
-    rows = sum(shard.rows for shard in batch)
-    logger.info(
-        "pairs: loaded %s, %s rows in %.1f s",
-        batch[0].entry.shard.name if len(batch) == 1 else f"{len(batch)} shards",
-        f"{rows:,}",
-        seconds,
-    )
+    logger.info("pairs: loaded %s in %.1f s", what, time.monotonic() - started)
+    return rows
 
 
 def _ledger_row(file: ShardFile, revision: str) -> tuple[int, str, str, str, int, int]:
     shard = file.entry.shard
     return (file.entry.shard_id, shard.path, revision, shard.sha256, shard.bytes, file.rows)
-
-
-def _select(
-    release: Release, layout: Layout, shards: Sequence[ShardFile]
-) -> tuple[str, dict[str, object]]:
-    """The statement that reads shards of one layout as rows of `pairs`, and its parameters."""
-    columns = ", ".join(f"{_canonical(source)} AS {source.column.name}" for source in layout)
-    rows = (
-        f"SELECT {columns}, list_extract($ids, list_position($files, {_FILE})) AS shard_id"
-        f" FROM read_parquet($patterns, filename = '{_FILE}', hive_partitioning = false)"
-    )
-    parameters = {
-        "ids": [shard.entry.shard_id for shard in shards],
-        "files": [shard.file for shard in shards],
-        "patterns": [escape(shard.file) for shard in shards],
-    }
-    return f"SELECT *, {defects_expression(release.rules)} AS defects FROM ({rows})", parameters
-
-
-def _canonical(source: SourceColumn) -> str:
-    """SQL for a canonical column's value, from the column of a shard; refuses to round."""
-    name = quoted(source.name)
-    if not (source.column.kind == "whole" and source.is_float):
-        return f"CAST({name} AS {source.column.sql_type})"
-    complaint = f"column {source.name} holds ".replace("'", "''")
-    return (
-        f"CASE WHEN isnan({name}) THEN NULL"  # how pandas writes an unknown whole number
-        f" WHEN {name} = trunc({name}) AND abs({name}) < 9.2e18 THEN CAST({name} AS BIGINT)"
-        f" ELSE error('{complaint}' || {name} || ', which is not a whole number') END"
-    )
-
-
-def _find_damaged(
-    connection: duckdb.DuckDBPyConnection, release: Release, batch: Sequence[ShardFile]
-) -> ShardError | None:
-    """Name the shard that made a batch fail, by reading each alone."""
-    for shard in batch:
-        select, parameters = _select(release, shard.layout, [shard])
-        try:
-            connection.execute(f"SELECT max(hash(row)) FROM ({select}) AS row", parameters)
-        except duckdb.Error as error:
-            text = " ".join(str(error).split())
-            reason = text.partition(": ")[2] or text  # without DuckDB's name for its kind
-            return ShardError(f"{shard.entry.shard.path}: cannot be loaded: {reason}")
-    return None
 
 
 def _settle(

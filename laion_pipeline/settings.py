@@ -87,6 +87,7 @@ class Settings(BaseSettings):
     data_dir: AbsolutePath = Path("data")
     max_shards: PositiveInt | None = None
     downloads: PositiveInt = 8
+    keep_shards: bool = True
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
 

@@ -4,7 +4,7 @@ A source lists what there is and fetches what is asked for; it knows nothing of 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -22,12 +22,39 @@ class Source(Protocol):
     def list_shards(self) -> Listing:
         """All of the release's shards, in the order of their paths."""
 
+    def bytes_missing(self, listing: Listing, shards: Sequence[Shard]) -> int:
+        """How many bytes `fetch` would have to bring."""
+
     def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:
         """See that `shards` are in the listing's folder, whole."""
 
+    def discard(self, listing: Listing, shards: Sequence[Shard]) -> None:
+        """Delete what `fetch` brought of `shards`; nothing that it did not bring."""
+
+    def discard_unlisted(self, listing: Listing) -> None:
+        """Delete what `fetch` once brought and the release no longer lists."""
+
+
+class _InPlace:
+    """A source whose shards are on this machine already, and not ours to delete."""
+
+    def bytes_missing(self, listing: Listing, shards: Sequence[Shard]) -> int:  # noqa: ARG002
+        """Nothing is missing."""
+        return 0
+
+    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:  # noqa: ARG002
+        """Nothing to do: the shards are read where they lie."""
+        return Fetched(0, sum(shard.bytes for shard in shards))
+
+    def discard(self, listing: Listing, shards: Sequence[Shard]) -> None:
+        """Nothing to do: nothing was brought."""
+
+    def discard_unlisted(self, listing: Listing) -> None:
+        """Nothing to do: nothing was brought."""
+
 
 @dataclass(frozen=True)
-class FolderSource:
+class FolderSource(_InPlace):
     """Every `*.parquet` of a local folder, read where it lies."""
 
     release: Release
@@ -60,13 +87,9 @@ class FolderSource:
             shards=shards,
         )
 
-    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:  # noqa: ARG002
-        """Nothing to do: local files are read where they lie."""
-        return Fetched(0, sum(shard.bytes for shard in shards))
-
 
 @dataclass(frozen=True)
-class SampleSource:
+class SampleSource(_InPlace):
     """The sample release, generated into its folder of shards."""
 
     release: Release
@@ -85,10 +108,6 @@ class SampleSource:
             shards=shards,
         )
 
-    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:  # noqa: ARG002
-        """Nothing to do: the shards were generated where they are read."""
-        return Fetched(0, sum(shard.bytes for shard in shards))
-
 
 def open_source(settings: Settings, release: Release) -> Source:
     """The source that the settings name for `release`.
@@ -105,9 +124,3 @@ def open_source(settings: Settings, release: Release) -> Source:
             " folder of its shards, or add repo to its description"
         )
     return HubSource(release, settings.revision, settings.paths(release).shards, settings.downloads)
-
-
-def list_shards(source: Source, max_shards: int | None) -> Listing:
-    """The source's shards, or only the first `max_shards` of them."""
-    listing = source.list_shards()
-    return replace(listing, shards=listing.shards[:max_shards])

@@ -8,7 +8,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from laion_pipeline.loading import LoadResult, load_pairs
+from laion_pipeline.loading import BATCH_SHARDS, LoadResult, load_pairs
 from laion_pipeline.provenance import Provenance
 from laion_pipeline.releases import Release, find_release
 from laion_pipeline.shards import Listing
@@ -146,8 +146,14 @@ def snapshot(warehouse: Warehouse) -> tuple[list[object], list[tuple[object, ...
     )
 
 
-def reload(warehouse: Warehouse, folder: Path, release: Release = SAMPLE) -> LoadResult:
-    return load_pairs(warehouse, release, list_folder(folder, release))
+def reload(
+    warehouse: Warehouse,
+    folder: Path,
+    release: Release = SAMPLE,
+    batch_shards: int = BATCH_SHARDS,
+) -> LoadResult:
+    listing = list_folder(folder, release)
+    return load_pairs(warehouse, release, listing, batch_shards=batch_shards)
 
 
 def provenance(warehouse: Warehouse) -> Provenance:

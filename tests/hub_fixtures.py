@@ -31,9 +31,9 @@ import pytest
 import tenacity.nap
 from huggingface_hub import close_session, constants
 
-from laion_pipeline.fetching import FetchResult, fetch_shards
 from laion_pipeline.hub import HubSource
-from laion_pipeline.loading import LoadResult, load_pairs
+from laion_pipeline.ingestion import FetchResult, fetch_shards, load_listing
+from laion_pipeline.loading import LoadResult
 from laion_pipeline.releases import find_release
 from laion_pipeline.sample import generate_sample
 from laion_pipeline.session import Session
@@ -118,7 +118,7 @@ class Site:
         """Fetch and load, as the assets `shards` and `pairs` do."""
         self.prepare()
         session = Session.open()
-        return load_pairs(session.warehouse, session.release, Listing.read(session.paths.listing))
+        return load_listing(session, Listing.read(session.paths.listing))
 
     def warehouse_rows(self) -> Counter[Row]:
         """What `source_rows` should be equal to."""

@@ -42,15 +42,15 @@ class Outcome:
         return {str(path.relative_to(self.place)) for path in found}
 
 
-def run_assets(place: Path, *arguments: str, **settings: str) -> Outcome:
-    """Run the command with `settings` as LAION_* variables, everything writable below `place`.
+def environment(place: Path, **settings: str) -> dict[str, str]:
+    """The environment of a command with `settings` as LAION_* variables.
 
     LAION_DATA_DIR is `place/data` unless given. Whatever else it would write goes to `place/home`
     and `place/tmp`.
     """
     for folder in ("home", "tmp"):
         (place / folder).mkdir(exist_ok=True, parents=True)
-    environment = {
+    return {
         **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
         # Empty rather than absent, so that a developer's .env does not count.
         **{f"LAION_{name}": "" for name in SETTINGS},
@@ -61,10 +61,14 @@ def run_assets(place: Path, *arguments: str, **settings: str) -> Outcome:
         "PYTHONDONTWRITEBYTECODE": "1",
         "HF_ENDPOINT": "http://127.0.0.1:9",  # no test goes online
     }
+
+
+def run_assets(place: Path, *arguments: str, **settings: str) -> Outcome:
+    """Run the command to its end, everything writable below `place`; see `environment`."""
     done = subprocess.run(
         [sys.executable, "-m", "assets", *arguments],
         cwd=PROJECT,
-        env=environment,
+        env=environment(place, **settings),
         capture_output=True,
         text=True,
         timeout=120,

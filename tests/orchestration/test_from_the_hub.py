@@ -7,7 +7,7 @@ import dagster as dg
 import pytest
 
 from assets.resources import Laion
-from laion_pipeline.fetching import fetch_shards
+from laion_pipeline.ingestion import fetch_shards
 from tests.hub_fixtures import REPO, TOKEN, Site, hub_site, small_shards, source_rows
 from tests.loopback_hub import GATED, Status
 from tests.orchestration.runs import INGEST, run

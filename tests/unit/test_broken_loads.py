@@ -7,7 +7,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from laion_pipeline import loading
 from laion_pipeline.errors import LaionError, LayoutError, ShardError, WarehouseError
 from laion_pipeline.loading import BATCH_SHARDS, load_pairs
 from laion_pipeline.releases import Release, find_release
@@ -131,11 +130,8 @@ def test_a_rebuild_that_fails_vouches_for_nothing(shards: Path, warehouse: Wareh
         provenance(warehouse)
 
 
-def test_a_load_cut_off_after_any_batch_ends_with_the_same_ids(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_load_cut_off_after_any_batch_ends_with_the_same_ids(tmp_path: Path) -> None:
     folder = tmp_path / "shards"
-    monkeypatch.setattr(loading, "BATCH_SHARDS", 2)
     for number in range(7):
         write_shard(folder, f"part-{number}.parquet", pairs(2, first=10 * number))
     good = {file.name: file.read_bytes() for file in folder.iterdir()}
@@ -144,7 +140,7 @@ def test_a_load_cut_off_after_any_batch_ends_with_the_same_ids(
     for bad in sorted(good)[1::2]:
         write_table(folder, bad, BAD)
         with suppress(ShardError):
-            reload(interrupted, folder)
+            reload(interrupted, folder, batch_shards=2)
         (folder / bad).write_bytes(good[bad])
     reload(interrupted, folder)
     assert held(interrupted) == whole

@@ -74,7 +74,7 @@ def test_moves_on_however_often_it_is_cut(site: Site) -> None:
     site.hub.inject(Cut((1 << 20) + 5), "file")
     site.fetch()
     asked = site.file_requests()
-    assert [offset(wanted) for wanted, _ in asked] == [n << 20 for n in range(4)]
+    assert [offset(wanted) for wanted, _ in asked] == [n * ((1 << 20) + 5) for n in range(4)]
     assert site.files() == {NAME: WHOLE}
 
 

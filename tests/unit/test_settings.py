@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 
 from laion_pipeline.errors import LaionError, SettingsError, SourceError
+from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.session import Session
 from laion_pipeline.settings import Settings
-from laion_pipeline.sources import list_shards, open_source
+from laion_pipeline.sources import open_source
 from tests.builders import pairs, write_shard
 
 
@@ -183,7 +184,7 @@ def test_max_shards_takes_the_first(environment: pytest.MonkeyPatch, tmp_path: P
     environment.setenv("LAION_SOURCE", str(tmp_path / "shards"))
     environment.setenv("LAION_MAX_SHARDS", "2")
     session = Session.open()
-    source = open_source(session.settings, session.release)
-    listed = list_shards(source, session.settings.max_shards)
-    assert [shard.path for shard in listed.shards] == ["a.parquet", "b.parquet"]
-    assert [s.path for s in list_shards(source, None).shards] == [f"{n}.parquet" for n in "abc"]
+    listed = open_source(session.settings, session.release).list_shards()
+    assert [shard.path for shard in listed.shards] == [f"{n}.parquet" for n in "abc"]
+    wanted = fetch_shards(session).listing
+    assert [shard.path for shard in wanted.shards] == ["a.parquet", "b.parquet"]

@@ -1,0 +1,107 @@
+"""Ingestion as a whole: what a source has, what that changes, and getting it into `pairs`."""
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass, replace
+
+from laion_pipeline.errors import DiskFullError
+from laion_pipeline.ledger import Plan, plan_changes, read_ledger
+from laion_pipeline.loading import LoadResult, load_pairs
+from laion_pipeline.session import Session
+from laion_pipeline.shard_rows import inspect_shard
+from laion_pipeline.shards import Fetched, Listing, Shard
+from laion_pipeline.sources import Source, open_source
+
+logger = logging.getLogger(__name__)
+
+# A warehouse takes about as much room as the shards it is loaded from; with the room for working
+# on it (spilling, and rows that are replaced before the old ones' place is used again).
+WAREHOUSE_BYTES_PER_SHARD_BYTE = 1.5
+
+
+@dataclass(frozen=True)
+class FetchResult:
+    """What a source lists, what that changes about the warehouse, and what fetching it took."""
+
+    listing: Listing
+    plan: Plan
+    fetched: Fetched
+    seconds: float
+
+
+def fetch_shards(session: Session) -> FetchResult:
+    """Fetch the shards that the warehouse lacks, and publish the listing for `load_pairs`.
+
+    Where shards are not kept, nothing is fetched yet: loading fetches them batch by batch.
+
+    Raises SettingsError, SourceError, HubError, DiskFullError or, for a shard that cannot be
+    loaded, ShardError or LayoutError; the listing is then left as it was.
+    """
+    started = time.monotonic()
+    source = open_source(session.settings, session.release)
+    full = source.list_shards()
+    listing = replace(full, shards=full.shards[: session.settings.max_shards])
+    plan = _plan(session, listing)
+    wanted = [entry.shard for entry in plan.to_load]
+    _preflight(session, source, listing, plan)
+    fetched = Fetched(0, 0)
+    if session.settings.keep_shards:
+        fetched = source.fetch(listing, wanted)
+        for entry in plan.to_load:
+            inspect_shard(session.release, listing, entry)
+    listing.write(session.paths.listing)
+    source.discard_unlisted(full)
+    return FetchResult(listing, plan, fetched, time.monotonic() - started)
+
+
+def load_listing(session: Session, listing: Listing) -> LoadResult:
+    """Load the listing's shards into `pairs`, fetching them as it goes where they are not kept.
+
+    Raises what `load_pairs` and, where shards are not kept, fetching raises.
+    """
+    if session.settings.keep_shards:
+        return load_pairs(session.warehouse, session.release, listing)
+    source = open_source(session.settings, session.release)
+    batch = session.settings.downloads
+    return load_pairs(session.warehouse, session.release, listing, source, batch)
+
+
+def _plan(session: Session, listing: Listing) -> Plan:
+    if not session.paths.warehouse.exists():
+        return plan_changes(listing, {})
+    with session.warehouse.connect(read_only=True) as connection:
+        return plan_changes(listing, read_ledger(connection, session.release))
+
+
+def _preflight(session: Session, source: Source, listing: Listing, plan: Plan) -> None:
+    """Say what will happen, before anything does.
+
+    Raises DiskFullError when there is no room for it.
+    """
+    wanted = [entry.shard for entry in plan.to_load]
+    missing = source.bytes_missing(listing, wanted)
+    kept = missing if session.settings.keep_shards else _largest_batch(session, wanted)
+    needed = kept + round(WAREHOUSE_BYTES_PER_SHARD_BYTE * sum(shard.bytes for shard in wanted))
+    free = shutil.disk_usage(session.paths.root).free
+    logger.info(
+        "shards: %s; %s to fetch, %s of disk needed, %s free; %s, revision %s",
+        plan, _megabytes(missing), _megabytes(needed), _megabytes(free), listing.origin,
+        listing.revision[:12],
+    )  # fmt: skip
+    if needed > free:
+        raise DiskFullError(
+            f"{session.paths.root}: {_megabytes(needed)} of disk needed, {_megabytes(free)} free;"
+            " make room, set LAION_DATA_DIR to a larger disk, or take less with LAION_MAX_SHARDS"
+            " or LAION_KEEP_SHARDS=false"
+        )
+
+
+def _largest_batch(session: Session, shards: list[Shard]) -> int:
+    """Bytes of the shards that are on disk at once where they are not kept."""
+    sizes = sorted((shard.bytes for shard in shards), reverse=True)
+    return sum(sizes[: session.settings.downloads])
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f} MB"
