@@ -35,5 +35,5 @@ clean:  ## remove the environment and the caches, never the data
 	@echo "Setting up .venv (once, a minute or two) ..."
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --editable '.[dev]'
+	  --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
 	@touch $@

@@ -34,4 +34,5 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         try:
             yield Session.open()
         except LaionError as error:
-            raise dg.Failure(str(error), allow_retries=error.retryable) from error
+            advice = "; run again later" if error.retryable else ""
+            raise dg.Failure(f"{error}{advice}", allow_retries=error.retryable) from error

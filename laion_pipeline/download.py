@@ -67,7 +67,7 @@ class _Transfer:
         held_before = self._held
         while self._held < self._shard.bytes:
             reached = self._held
-            for attempt in hub_retrying():
+            for attempt in hub_retrying(self._shard.name):
                 with attempt:
                     self._fetch_rest()
                 if self._held - reached >= CHUNK_BYTES:

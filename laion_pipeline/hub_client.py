@@ -51,7 +51,7 @@ class HubClient:
     def commit(self, revision: str) -> str:
         """The commit that a branch, a tag or a shortened commit stands for now."""
         address = self._api("revision", revision)
-        for attempt in hub_retrying():
+        for attempt in hub_retrying(f"revision {revision}"):
             with attempt, self._open(address, revision) as response:
                 answer = self._json(response, dict)
         commit = answer.get("sha")
@@ -63,7 +63,7 @@ class HubClient:
         """Every file of a commit, with its size and, where it is in large-file storage, sha256."""
         page = f"{self._api('tree', commit)}?recursive=true"
         while page:
-            for attempt in hub_retrying():
+            for attempt in hub_retrying("the list of files"):
                 with attempt, self._open(page, commit) as response:
                     entries = self._json(response, list)
                     following = response.links.get("next", {}).get("url", "")

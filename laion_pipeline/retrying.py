@@ -1,6 +1,7 @@
 """How often and after how long a request to the Hub is tried again."""
 
 import logging
+from functools import partial
 
 from tenacity import (
     RetryCallState,
@@ -20,8 +21,8 @@ LONGEST_WAIT_SECONDS = 300.0
 _backoff = wait_random_exponential(multiplier=0.5, max=8)
 
 
-def hub_retrying() -> Retrying:
-    """Tries up to ATTEMPTS times what fails for want of an answer; what is refused, once.
+def hub_retrying(what: str) -> Retrying:
+    """Tries for `what` up to ATTEMPTS times where there is no answer, and once where it is refused.
 
     Waits as long as the Hub asks, up to LONGEST_WAIT_SECONDS, or else longer each time, at random.
     """
@@ -29,7 +30,7 @@ def hub_retrying() -> Retrying:
         retry=retry_if_exception(_is_worth_retrying),
         stop=stop_after_attempt(ATTEMPTS),
         wait=_wait,
-        before_sleep=_say,
+        before_sleep=partial(_say, what),
         reraise=True,
     )
 
@@ -46,7 +47,7 @@ def _wait(state: RetryCallState) -> float:
     return max(asked, _backoff(state))
 
 
-def _say(state: RetryCallState) -> None:
+def _say(what: str, state: RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
     seconds = state.next_action.sleep if state.next_action else 0.0
-    logger.info("%s; trying again in %.1f s", error, seconds)
+    logger.info("%s: %s; trying again in %.1f s", what, error, seconds)

@@ -191,7 +191,7 @@ def use_endpoint(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
 
 def shorten_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What HF_HUB_DOWNLOAD_TIMEOUT does before huggingface_hub is imported."""
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.2)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
 
 
 def is_one_clear_line(message: str) -> bool:

@@ -43,7 +43,7 @@ def test_it_says_what_will_happen_before_it_does(
     first = caplog.messages[0]
     assert "8 new, 0 changed, 0 unchanged, 0 removed" in first
     assert f"{size / 1e6:.1f} MB to fetch" in first
-    assert f"{2.5 * size / 1e6:.1f} MB of disk needed, 77.0 MB free" in first
+    assert f"{3 * size / 1e6:.1f} MB of disk needed, 77.0 MB free" in first
 
 
 def test_without_room_nothing_is_fetched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
