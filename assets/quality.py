@@ -7,7 +7,8 @@ import dagster as dg
 
 from assets.resources import Laion
 from laion_pipeline.checks import CheckResult
-from laion_pipeline.quality import PAIRS_CHECKS, STRUCTURAL_CHECKS, validate_pairs
+from laion_pipeline.quality import PAIRS_CHECKS, validate_pairs
+from laion_pipeline.validation import STRUCTURAL_CHECKS
 
 
 def check_result(result: CheckResult) -> dg.AssetCheckResult:
@@ -57,7 +58,7 @@ def pairs_contract(
 ) -> Iterator[dg.AssetCheckResult]:
     """Validate `pairs` with the Great Expectations suite that the contract generates."""
     with laion.session() as session:
-        results = validate_pairs(session.warehouse, session.release)
+        results = validate_pairs(session.warehouse, session.release, session.paths.data_docs)
     # The suite is one scan: a few of its checks cost no less than all.
     selected = {key.name for key in context.selected_asset_check_keys}
     yield from (check_result(result) for result in results if result.name in selected)

@@ -171,7 +171,7 @@ def _load_batch(
     ids = [entry.shard_id for entry in entries]
     rows = sum(shard.rows for shard in batch)
     what = entries[0].shard.name if len(entries) == 1 else f"{len(entries)} shards"
-    logger.info("pairs: loading %s, %s rows", what, f"{rows:,}")
+    logger.info("pairs: loading %s", what)
     try:
         with transaction(connection):
             _delete(connection, ids)
@@ -188,7 +188,8 @@ def _load_batch(
         if damaged := find_damaged(connection, release, batch):
             raise damaged from error
         raise
-    logger.info("pairs: loaded %s in %.1f s", what, time.monotonic() - started)
+    seconds = time.monotonic() - started
+    logger.info("pairs: loaded %s, %s rows in %.1f s", what, f"{rows:,}", seconds)
     return rows
 
 

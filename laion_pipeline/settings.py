@@ -69,6 +69,11 @@ class Paths:
         return self.root / "charts"
 
     @property
+    def data_docs(self) -> Path:
+        """The folder of Great Expectations' pages about each validation."""
+        return self.root / "data_docs"
+
+    @property
     def report(self) -> Path:
         """The report, one self-contained page."""
         return self.root / "report.html"

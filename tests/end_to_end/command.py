@@ -82,6 +82,7 @@ def interface_files(release: str) -> set[str]:
     return {
         f"{release}/warehouse.duckdb",
         f"{release}/report.html",
+        f"{release}/data_docs/index.html",
         *(f"{release}/tables/{name}.parquet" for name in TABLES),
         *(f"{release}/charts/{name}.{ending}" for name in CHARTS for ending in ("png", "svg")),
     }

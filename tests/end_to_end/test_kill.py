@@ -79,39 +79,45 @@ def held(file: Path, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
-@pytest.mark.parametrize("keep_shards", ["true", "false"])
 def test_killed_at_any_point_it_ends_as_if_never_killed(
-    tmp_path: Path, shards: Path, hub: LoopbackHub, keep_shards: str
+    tmp_path: Path, shards: Path, hub: LoopbackHub
 ) -> None:
-    settings = {"downloads": "2", "keep_shards": keep_shards}
+    folder = tmp_path / "data" / RELEASE / "shards"
     hub.inject(Stall(after_bytes=HELD_BYTES), "file", name=SLOW)
-    run_until(tmp_path, hub, "part-00007", **settings)  # all but one are there, that one in part
+    run_until(tmp_path, hub, "part-00007", downloads="2")
+    assert {file.name for file in folder.glob("*.parquet")} == SHARDS - {SLOW}
+    (part,) = (folder / ".incoming").iterdir()
+    held_bytes = part.stat().st_size
+    assert 0 < held_bytes <= HELD_BYTES
+
     hub.lift()
     hub.clear_requests()
-    run_until(tmp_path, hub, "pairs: loading", **settings)
-    run_until(tmp_path, hub, "pairs: loaded", **settings)
-    finish(tmp_path, hub, **settings)
+    run_until(tmp_path, hub, "pairs: loading")
+    (request,) = (request for request in hub.requests if request.kind == "file")
+    assert (request.filename, request.range) == (SLOW, f"bytes={held_bytes}-")
 
-    warehouse = tmp_path / "data" / RELEASE / "warehouse.duckdb"
-    undisturbed = load(shards, file=tmp_path / "undisturbed.duckdb").file
+    run_until(tmp_path, hub, "pairs: loaded")
+    finish(tmp_path, hub)
+    assert_as_if_never_killed(tmp_path, shards)
+    assert {file.name for file in folder.rglob("*.p*")} == SHARDS
+
+
+def test_killed_it_leaves_no_shard_behind_where_none_are_kept(
+    tmp_path: Path, shards: Path, hub: LoopbackHub
+) -> None:
+    settings = {"downloads": "2", "keep_shards": "false"}
+    hub.inject(Stall(after_bytes=HELD_BYTES), "file", name=SLOW)
+    run_until(tmp_path, hub, "part-00004", **settings)  # the other one of its batch
+    hub.lift()
+    run_until(tmp_path, hub, "pairs: loaded", **settings)  # the batch is not deleted yet
+    finish(tmp_path, hub, **settings)
+    assert_as_if_never_killed(tmp_path, shards)
+    assert not list((tmp_path / "data" / RELEASE / "shards").rglob("*.p*"))
+
+
+def assert_as_if_never_killed(place: Path, shards: Path) -> None:
+    warehouse = place / "data" / RELEASE / "warehouse.duckdb"
+    undisturbed = load(shards, file=place / "undisturbed.duckdb").file
     assert held(warehouse, LEDGER) == held(undisturbed, LEDGER)
     # As text, since NaN is not equal to itself.
     assert str(held(warehouse, CONTENTS)) == str(held(undisturbed, CONTENTS))
-    left = {file.name for file in (tmp_path / "data" / RELEASE / "shards").rglob("*.p*")}
-    kept = {file.name for file in shards.iterdir()} if keep_shards == "true" else set()
-    assert left == kept
-
-
-def test_what_had_arrived_is_not_fetched_again(tmp_path: Path, hub: LoopbackHub) -> None:
-    hub.inject(Stall(after_bytes=HELD_BYTES), "file", name=SLOW)
-    run_until(tmp_path, hub, "part-00007", downloads="2")
-    folder = tmp_path / "data" / RELEASE / "shards"
-    (part,) = (folder / ".incoming").iterdir()
-    held_bytes = part.stat().st_size
-    assert {file.name for file in folder.glob("*.parquet")} == SHARDS - {SLOW}
-    hub.lift()
-    hub.clear_requests()
-    run_until(tmp_path, hub, "pairs: loading", downloads="2")
-    (request,) = (request for request in hub.requests if request.kind == "file")
-    assert (request.filename, request.range) == (SLOW, f"bytes={held_bytes}-")
-    assert 0 < held_bytes <= HELD_BYTES
