@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui test lint format pictures clean
+.PHONY: run ui test lint format bench pictures clean
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -22,6 +22,9 @@ lint: .venv/.ready  ## format, rules, types, import directions
 format: .venv/.ready  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench: .venv/.ready  ## time fetching against the Hub client's own
+	$(BIN)/python -m bench.download
 
 pictures: .venv/.ready  ## make the README's pictures anew; needs Debian's chromium
 	$(BIN)/python docs/pictures.py

@@ -10,10 +10,12 @@ import shutil
 import sys
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 from assets.resources import PROJECT, load_environment
-from laion_pipeline.errors import LaionError
+from laion_pipeline.errors import LaionError, SettingsError
 from laion_pipeline.session import Session
+from laion_pipeline.sources import open_source
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,24 +32,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load_environment()
     try:
         session = Session.open()
+        open_source(session.settings, session.release)
         _prepare_dagster_home(session)
     except LaionError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     if command == "ui":
-        _serve()
+        _serve(session)
     return _run(session)
 
 
 def _prepare_dagster_home(session: Session) -> None:
     """Make Dagster keep all it stores below the data folder, configured by `dagster.yaml`."""
     home = session.settings.dagster_home
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT / "dagster.yaml", home / "dagster.yaml")
+    except OSError as error:
+        raise SettingsError(
+            f"LAION_DATA_DIR: {home} cannot be written: {error.strerror}"
+        ) from error
     os.environ["DAGSTER_HOME"] = str(home)
 
 
-def _serve() -> None:
+def _serve(session: Session) -> None:
+    settings = session.settings
+    os.environ["LAION_DATA_DIR"] = str(settings.data_dir)
+    if settings.source is not None:
+        os.environ["LAION_SOURCE"] = str(settings.source)
+    if settings.release.endswith(".toml"):
+        os.environ["LAION_RELEASE"] = str(Path(settings.release).absolute())
     address = ["--host", "127.0.0.1", "--port", "3000"]
     workspace = ["--workspace", str(PROJECT / "workspace.yaml")]
     # From its home: Dagster warns of a dagster.yaml in the working directory that it does not use.

@@ -73,4 +73,6 @@ def _reason(event: dg.DagsterEvent) -> str:
     error = data.error
     while error and error.cause:
         error = error.cause
+    if error and error.cls_name == "DagsterExecutionInterruptedError":
+        return "interrupted; run again, it goes on from where it was"
     return error.message.strip() if error else "failed"

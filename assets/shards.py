@@ -30,6 +30,7 @@ def shards(laion: Laion) -> dg.MaterializeResult[None]:
             "bytes_fetched": result.fetched.bytes_fetched,
             "bytes_reused": result.fetched.bytes_reused,
             "seconds": result.seconds,
+            "mb_per_second": result.fetched.bytes_fetched / 1e6 / max(result.seconds, 1e-9),
             "files": dg.MetadataValue.table(
                 [
                     dg.TableRecord({"path": s.path, "bytes": s.bytes, "sha256": s.sha256})

@@ -35,6 +35,10 @@ class DiskFullError(LaionError):
     """There is not enough room on the disk."""
 
 
+class OutputError(LaionError):
+    """A file that is to be published cannot be written."""
+
+
 class HubError(LaionError):
     """The Hub refused, in a way that only a person can change."""
 

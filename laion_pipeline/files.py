@@ -2,20 +2,31 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from laion_pipeline.errors import OutputError
 
 
 @contextmanager
 def published(path: Path) -> Iterator[Path]:
-    """A place to write beside `path`; renamed to it when the block ends well, else removed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """A place to write beside `path`; renamed to it when the block ends well, else removed.
+
+    Raises OutputError when it cannot be written.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         beside.replace(path)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno else str(error)
+        raise OutputError(
+            f"{path}: cannot be written: {reason}; make room, or set LAION_DATA_DIR"
+        ) from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
 
 
 def publish_text(path: Path, text: str) -> None:

@@ -77,6 +77,7 @@ class HubSource:
             made_up=False,
             folder=self.folder,
             shards=tuple(shards),
+            asked_revision=self.revision,
         )
 
     def _listed_before(self, client: HubClient) -> Listing:
@@ -88,6 +89,11 @@ class HubSource:
             raise HubError(
                 f"{self.release.repo} has not been listed before, and HF_HUB_OFFLINE forbids to ask"
                 " the Hub: unset it once"
+            )
+        if self.revision not in (listing.asked_revision, listing.revision):
+            raise HubError(
+                f"LAION_REVISION={self.revision}: offline there is only {listing.asked_revision},"
+                f" listed as {listing.revision}; unset HF_HUB_OFFLINE once to list another"
             )
         logger.info("shards: offline, taking the listing of revision %s", listing.revision[:12])
         return listing

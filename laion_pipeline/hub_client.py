@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError
+from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError, SettingsError
 from laion_pipeline.releases import Release
 from laion_pipeline.retrying import hub_retrying
 
@@ -36,7 +36,10 @@ class HubClient:
 
     def __init__(self, release: Release) -> None:
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read at import
-        from huggingface_hub import constants
+        try:
+            from huggingface_hub import constants
+        except ValueError as error:
+            raise SettingsError(f"a variable HF_* is wrong: {error}") from error
 
         self._release = release
         self._endpoint = constants.ENDPOINT
@@ -112,7 +115,9 @@ class HubClient:
                 yield response
         except HfHubHTTPError as error:
             raise self._refusal(error, revision) from error
-        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
+            raise HubError(f"HF_ENDPOINT={self._endpoint}: not an address of a Hub") from error
+        except httpx2.HTTPError as error:
             reason = str(error) or type(error).__name__
             raise HubUnavailableError(f"{self._endpoint} cannot be reached: {reason}") from error
 

@@ -41,7 +41,7 @@ def fetch_shards(session: Session) -> FetchResult:
     started = time.monotonic()
     source = open_source(session.settings, session.release)
     full = source.list_shards()
-    listing = replace(full, shards=full.shards[: session.settings.max_shards])
+    listing = _first(session, full)
     plan = _plan(session, listing)
     wanted = [entry.shard for entry in plan.to_load]
     _preflight(session, source, listing, plan)
@@ -50,21 +50,26 @@ def fetch_shards(session: Session) -> FetchResult:
         fetched = source.fetch(listing, wanted)
         for entry in plan.to_load:
             inspect_shard(session.release, listing, entry)
-    listing.write(session.paths.listing)
+    full.write(session.paths.listing)
     source.discard_unlisted(full)
     return FetchResult(listing, plan, fetched, time.monotonic() - started)
 
 
 def load_listing(session: Session, listing: Listing) -> LoadResult:
-    """Load the listing's shards into `pairs`, fetching them as it goes where they are not kept.
+    """Load the listing's shards, or the first few, fetching them now where they are not kept.
 
     Raises what `load_pairs` and, where shards are not kept, fetching raises.
     """
+    listing = _first(session, listing)
     if session.settings.keep_shards:
         return load_pairs(session.warehouse, session.release, listing)
     source = open_source(session.settings, session.release)
     batch = session.settings.downloads
     return load_pairs(session.warehouse, session.release, listing, source, batch)
+
+
+def _first(session: Session, listing: Listing) -> Listing:
+    return replace(listing, shards=listing.shards[: session.settings.max_shards])
 
 
 def _plan(session: Session, listing: Listing) -> Plan:

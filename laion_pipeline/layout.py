@@ -70,16 +70,21 @@ def _source_column(column: Column, field: pa.Field, shard: str) -> SourceColumn:
 
 
 def _missing(release: Release, column: Column, schema: pa.Schema, shard: str) -> LayoutError:
-    fitting = [other.name for other in catalogue().values() if _names_fit(other, schema)]
+    known = catalogue()
+    fitting = [other for other in known.values() if _names_fit(other, schema)]
+    most = max((len(other.columns) for other in fitting), default=0)
     advice = (
-        f"these columns would fit {_list(fitting)}"
+        "use most of these columns: "
+        + _list([other.name for other in fitting if len(other.columns) == most])
         if fitting
-        else f"no known release has these columns (known: {_list(catalogue())});"
-        " describe it in a .toml file and name that in LAION_RELEASE"
+        else "have these columns: none; describe yours in a .toml file and name that in"
+        " LAION_RELEASE"
     )
+    wanted = [" or ".join(wanted.spellings) for wanted in release.canonical_columns]
     return LayoutError(
         f"{shard}: lacks {column.name} ({' or '.join(column.spellings)}), which {release.name} has;"
-        f" columns found: {_list(schema.names)}; columns wanted: {_list(release.columns)}; {advice}"
+        f" columns found: {_list(schema.names)}; columns wanted: {_list(wanted)};"
+        f" releases known: {_list(known)}; of those {advice}"
     )
 
 

@@ -61,13 +61,22 @@ def pairs_columns(release: Release) -> tuple[tuple[str, str], ...]:
     return (*data, ("shard_id", "INTEGER"), ("defects", "INTEGER"))
 
 
+def reading(release: Release) -> str:
+    """How a release's shards are read, for the table to say: rows read otherwise are of no use."""
+    spellings = "; ".join(f"{c.name} {' '.join(c.spellings)}" for c in release.canonical_columns)
+    return f"read as {spellings}"
+
+
 def read_ledger(connection: duckdb.DuckDBPyConnection, release: Release) -> Mapping[str, Entry]:
-    """What the warehouse holds, by path: nothing where `pairs` has not the release's columns."""
+    """What the warehouse holds, by path: nothing where its rows were read in another way."""
     actual = connection.execute(
         "SELECT column_name, data_type FROM information_schema.columns"
         " WHERE table_name = 'pairs' ORDER BY ordinal_position"
     ).fetchall()
-    if tuple(actual) != pairs_columns(release):
+    read_as = connection.execute(
+        "SELECT comment FROM duckdb_tables() WHERE table_name = 'pairs'"
+    ).fetchall()
+    if tuple(actual) != pairs_columns(release) or read_as != [(reading(release),)]:
         return {}
     rows = connection.execute("SELECT shard_id, path, sha256, bytes FROM shards").fetchall()
     return {path: Entry(id_, Shard(path, sha256, size)) for id_, path, sha256, size in rows}

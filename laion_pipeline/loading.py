@@ -20,7 +20,15 @@ from laion_pipeline.contract import (
     reasons_expression,
 )
 from laion_pipeline.errors import LaionError
-from laion_pipeline.ledger import LEDGER_DDL, Entry, Plan, pairs_columns, plan_changes, read_ledger
+from laion_pipeline.ledger import (
+    LEDGER_DDL,
+    Entry,
+    Plan,
+    pairs_columns,
+    plan_changes,
+    read_ledger,
+    reading,
+)
 from laion_pipeline.provenance import record_provenance, withdraw_provenance
 from laion_pipeline.releases import Release
 from laion_pipeline.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
@@ -100,23 +108,43 @@ def _load(
 ) -> int:
     """Load shards batch by batch; return the number of their rows."""
     rows = 0
-    failure: LaionError | None = None
+    failures: list[LaionError] = []
     for start in range(0, len(entries), batch_shards):
         batch = entries[start : start + batch_shards]
-        shards = [entry.shard for entry in batch]
-        if supply is None:
+        if supply is not None:
+            batch = _supplied(supply, release, listing, batch, failures)
+        if batch:
             rows += _load_batch(connection, release, listing, batch)
-            continue
-        try:
-            supply.fetch(listing, shards)
-        except LaionError as error:
-            failure = failure or error
-        else:
-            rows += _load_batch(connection, release, listing, batch)
-            supply.discard(listing, shards)
-    if failure:
-        raise failure
+        if supply is not None:
+            supply.discard(listing, [entry.shard for entry in batch])
+    if failures:
+        raise failures[0]
     return rows
+
+
+def _supplied(
+    supply: Supply,
+    release: Release,
+    listing: Listing,
+    batch: Sequence[Entry],
+    failures: list[LaionError],
+) -> Sequence[Entry]:
+    """Fetch a batch; of its shards those that can be loaded, what is wrong with others told."""
+    try:
+        supply.fetch(listing, [entry.shard for entry in batch])
+    except LaionError as error:
+        failures.append(error)
+    ready = []
+    for entry in batch:
+        if listing.file(entry.shard).is_file():
+            try:
+                supply.fetch(listing, [entry.shard])  # there already: this verifies it
+                inspect_shard(release, listing, entry)
+            except LaionError as error:
+                failures.append(error)
+            else:
+                ready.append(entry)
+    return ready
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild: bool) -> None:
@@ -130,6 +158,8 @@ def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild
                 connection.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
             columns = ", ".join(f"{name} {type_}" for name, type_ in pairs_columns(release))
             connection.execute(f"CREATE TABLE pairs ({columns})")
+            literal = reading(release).replace("'", "''")
+            connection.execute(f"COMMENT ON TABLE pairs IS '{literal}'")
             for name in release.columns:
                 _comment(connection, name, COLUMNS_BY_NAME[name].description)
             _comment(connection, "shard_id", "The shard that the row is from: shards.shard_id")

@@ -25,6 +25,8 @@ from laion_pipeline.errors import SettingsError
 from laion_pipeline.text import displayable
 
 SAMPLE = "sample"
+# Folders of the data folder that are not for a release of the user's.
+_RESERVED = frozenset({SAMPLE, "dagster"})
 
 
 class Release(BaseModel):
@@ -132,11 +134,14 @@ def _described_by(path: Path) -> Release:
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"LAION_RELEASE={path}: not valid TOML: {error}") from error
     try:
-        return Release.model_validate(described)
+        release = Release.model_validate(described)
     except ValidationError as error:
         problem = first_problem(error)
         where = f"{problem.where}: " if problem.where else ""
         raise SettingsError(f"LAION_RELEASE={path}: {where}{problem.what}") from error
+    if release.name in _RESERVED:
+        raise SettingsError(f"LAION_RELEASE={path}: name: {release.name} is taken, choose another")
+    return release
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
-from laion_pipeline.releases import Release
+from laion_pipeline.releases import SAMPLE, Release
 from laion_pipeline.settings import Paths, Settings
 from laion_pipeline.warehouse import Warehouse
 
@@ -25,6 +25,9 @@ class Session:
         """
         settings = Settings.from_environment()
         release = settings.find_release()
+        if release.name == SAMPLE and settings.source is not None:
+            title = "Local files in the layout of LAION-Aesthetics V1"
+            release = release.model_copy(update={"title": title, "score_model": ""})
         paths = settings.prepare(release)
         warehouse = Warehouse(paths.warehouse, settings.memory_limit, settings.threads)
         return cls(settings, release, paths, warehouse)

@@ -36,7 +36,8 @@ class Listing:
     """The shards of a release at one revision, and the local folder that they are read from.
 
     `revision` is a commit of the Hub; for local files it is made from the files' contents, so that
-    the same files have the same revision. `origin` says where they come from, for people.
+    the same files have the same revision; `asked_revision` is the name that was asked for. `origin`
+    says where they come from, for people.
     """
 
     release: str
@@ -45,6 +46,7 @@ class Listing:
     made_up: bool
     folder: Path
     shards: tuple[Shard, ...]
+    asked_revision: str = ""
 
     def file(self, shard: Shard) -> Path:
         """Where the shard lies on this machine, once fetched."""
@@ -103,7 +105,10 @@ def read_footer(file: Path, shard: str) -> Footer:
     except OSError as error:
         raise ShardError(f"{shard}: cannot be read: {error.strerror or error}") from error
     except pa.ArrowException as error:
-        raise ShardError(f"{shard}: not a whole Parquet file ({_first_line(error)})") from error
+        raise ShardError(
+            f"{shard}: not a whole Parquet file ({_first_line(error)}); replace it, or take it out"
+            f" of {file.parent}"
+        ) from error
 
 
 def describe_files(folder: Path, paths: Iterable[str]) -> tuple[Shard, ...]:

@@ -90,14 +90,19 @@ class Warehouse:
                     return duckdb.connect(self.file, read_only=read_only, config=self.config())
                 except duckdb.IOException as error:
                     if "Could not set lock" not in str(error):
-                        raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+                        raise self._unusable(error) from error
                     busy = self._busy(error)
                     if attempt.retry_state.attempt_number == 1:
-                        logger.warning("%s; waiting for it", busy)
+                        logger.warning("%s; waiting up to %.0f s", busy, self.busy_wait_seconds)
                     raise busy from error
                 except duckdb.Error as error:
                     raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
         raise AssertionError("Retrying ends by returning or raising")
+
+    def _unusable(self, error: duckdb.Error) -> WarehouseError:
+        return WarehouseError(
+            f"{self.file}: {_one_line(error)} If it is damaged, delete it and run again"
+        )
 
     def _busy(self, error: duckdb.IOException) -> WarehouseBusyError:
         holder = _LOCK_HOLDER.search(str(error))

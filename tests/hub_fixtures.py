@@ -114,11 +114,13 @@ class Site:
         """Fetch what the warehouse lacks, as the asset `shards` does."""
         return fetch_shards(Session.open())
 
+    def listing_on_disk(self) -> Listing:
+        return Listing.read(Session.open().paths.listing)
+
     def refresh(self) -> LoadResult:
         """Fetch and load, as the assets `shards` and `pairs` do."""
         self.prepare()
-        session = Session.open()
-        return load_listing(session, Listing.read(session.paths.listing))
+        return load_listing(Session.open(), self.listing_on_disk())
 
     def warehouse_rows(self) -> Counter[Row]:
         """What `source_rows` should be equal to."""

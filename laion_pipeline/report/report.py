@@ -124,6 +124,6 @@ def _environment() -> Environment:
     )
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["caption"] = lambda text: displayable(text, CAPTION_CHARACTERS)
-    environment.filters["score"] = lambda value: "" if value is None else f"{value:.4g}"
+    environment.filters["score"] = lambda value: "" if value is None else f"{value:.6g}"
     environment.filters["percent"] = lambda share: f"{100 * share:.3g} %"
     return environment

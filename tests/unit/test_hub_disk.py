@@ -80,11 +80,11 @@ def test_a_change_costs_one_request_without_kept_shards(streaming: Site) -> None
     assert streaming.warehouse_rows() == source_rows(changed)
 
 
-def test_one_that_fails_holds_back_its_batch_only(streaming: Site) -> None:
+def test_one_that_fails_holds_no_other_back(streaming: Site) -> None:
     streaming.hub.inject(Status(404, "EntryNotFound"), "file", name=NAMES[1])
     with pytest.raises(LaionError, match=NAMES[1]):
         streaming.refresh()
-    assert set(streaming.files()) == {NAMES[0], NAMES[2]}
+    assert streaming.files() == {}
     streaming.hub.lift()
     streaming.hub.clear_requests()
     streaming.refresh()

@@ -251,3 +251,23 @@ def test_a_shard_is_listed_as_the_hub_has_it(site: Site) -> None:
     assert all(
         isinstance(shard, Shard) and len(shard.sha256) == 64 for shard in site.listing().shards
     )
+
+
+def test_offline_after_trying_out_a_few_all_are_there(
+    monkeypatch: pytest.MonkeyPatch, loaded: Site
+) -> None:
+    monkeypatch.setenv("LAION_MAX_SHARDS", "2")
+    assert loaded.refresh().rows < 2000
+    monkeypatch.delenv("LAION_MAX_SHARDS")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert loaded.refresh().rows == 2000
+    assert loaded.files() == small_shards()
+
+
+def test_offline_there_is_no_other_revision(monkeypatch: pytest.MonkeyPatch, loaded: Site) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("LAION_REVISION", "other")
+    with pytest.raises(HubError, match="LAION_REVISION=other: offline there is only main"):
+        loaded.prepare()
+    monkeypatch.setenv("LAION_REVISION", loaded.listing_on_disk().revision)
+    assert loaded.refresh().rows == 2000

@@ -174,15 +174,19 @@ def test_a_missing_column_is_named_with_the_releases_that_would_fit(tmp_path: Pa
     message = str(caught.value)
     assert message.startswith("part-0.parquet: lacks hash (hash), which sample has; ")
     assert f"columns found: {', '.join(columns)}; " in message
-    assert f"columns wanted: {', '.join(SAMPLE.columns)}; " in message
-    fitting = message.rpartition("would fit ")[2].split(", ")
-    assert fitting == ["laion2B-en", "laion1B-nolang", "relaion400m", "datacomp_1b"]
+    wanted = message.partition("columns wanted: ")[2].partition("; ")[0].split(", ")
+    assert len(wanted) == len(SAMPLE.columns)
+    assert wanted[-1] == "aesthetic or aesthetic_score"
+    known = message.partition("releases known: ")[2].partition("; ")[0].split(", ")
+    assert known == list(catalogue())
+    fitting = message.rpartition("use most of these columns: ")[2].split(", ")
+    assert fitting == ["laion2B-en", "laion1B-nolang", "relaion400m"]
     assert "\n" not in message
 
 
 def test_columns_of_no_known_release_need_a_description(tmp_path: Path) -> None:
     write_table(tmp_path / "shards", "part-0.parquet", pa.table({"id": [1]}))
-    with pytest.raises(LayoutError, match=r"no known release has these columns .*\.toml"):
+    with pytest.raises(LayoutError, match=r"releases known: .* have these columns: none; .*\.toml"):
         load(tmp_path / "shards")
 
 

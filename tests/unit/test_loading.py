@@ -168,3 +168,12 @@ def test_equal_rows_are_all_kept(tmp_path: Path) -> None:
 def test_a_ledger_without_pairs_is_not_believed(shards: Path, warehouse: Warehouse) -> None:
     change(warehouse, "DROP VIEW valid_pairs", "DROP VIEW quarantine", "DROP TABLE pairs")
     assert reload(warehouse, shards).rows == 6
+
+
+def test_rows_are_read_anew_when_the_description_of_the_release_changes(tmp_path: Path) -> None:
+    write_shard(tmp_path / "shards", "part-0.parquet", [pair(width=300, height=200)])
+    warehouse = load(tmp_path / "shards")
+    swapped = SAMPLE.model_copy(update={"sizes_swapped": True})
+    assert reload(warehouse, tmp_path / "shards", swapped).rows_loaded == 1
+    assert fetch(warehouse, "SELECT width, height FROM pairs") == [(200, 300)]
+    assert reload(warehouse, tmp_path / "shards", swapped).rows_loaded == 0

@@ -188,3 +188,22 @@ def test_max_shards_takes_the_first(environment: pytest.MonkeyPatch, tmp_path: P
     assert [shard.path for shard in listed.shards] == [f"{n}.parquet" for n in "abc"]
     wanted = fetch_shards(session).listing
     assert [shard.path for shard in wanted.shards] == ["a.parquet", "b.parquet"]
+
+
+def test_files_of_ones_own_are_not_called_made_up(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environment.setenv("LAION_SOURCE", str(tmp_path))
+    assert "made up" not in Session.open().release.title
+    environment.delenv("LAION_SOURCE")
+    assert "made up" in Session.open().release.title
+
+
+@pytest.mark.parametrize("name", ["sample", "dagster"])
+def test_a_release_of_ones_own_has_a_name_of_its_own(
+    environment: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "own.toml").write_text(f'name = "{name}"\ncolumns = ["url", "text"]\n')
+    environment.setenv("LAION_RELEASE", str(tmp_path / "own.toml"))
+    with pytest.raises(SettingsError, match=f"name: {name} is taken"):
+        Session.open()

@@ -103,7 +103,7 @@ def test_one_that_another_process_holds_is_waited_for(
     assert 0.1 <= waited < 5
     assert caught.value.retryable
     assert str(caught.value).startswith(busy)
-    assert [record.message for record in caplog.records] == [f"{caught.value}; waiting for it"]
+    assert [record.message for record in caplog.records] == [f"{caught.value}; waiting up to 0 s"]
     assert use(warehouse, "SELECT 1", read_only=read_only) == [(1,)], "it is free again"
 
 
