@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from assets.resources import PROJECT, load_environment
+from laion_pipeline import progress
 from laion_pipeline.errors import LaionError, SettingsError
 from laion_pipeline.session import Session
 from laion_pipeline.sources import open_source
@@ -83,10 +84,11 @@ def _run(session: Session) -> int:
 def _log_to_terminal() -> None:
     """Show what the library says it does; other libraries only when something is wrong."""
     warnings.simplefilter("ignore")
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    # A copy, since Dagster diverts standard error itself while a step runs.
+    stream = os.fdopen(os.dup(sys.stderr.fileno()), "w")
+    progress.terminal.set(stream)
     library = logging.getLogger("laion_pipeline")
-    library.addHandler(handler)
+    library.addHandler(progress.TerminalHandler(stream))
     library.setLevel(logging.INFO)
 
 

@@ -1,13 +1,31 @@
-"""Progress of a transfer: a bar with bytes, speed and time left, on a terminal only."""
+"""Progress on a terminal: a bar with bytes, speed and time left, and what is logged above it."""
 
-import sys
+import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TextIO
 
 from tqdm import tqdm
 
 from laion_pipeline.errors import LaionError
+
+# Where bars are drawn; nowhere unless somebody at a terminal has asked for it.
+terminal: ContextVar[TextIO | None] = ContextVar("terminal", default=None)
+
+
+class TerminalHandler(logging.Handler):
+    """Writes what is logged to a stream, above whatever bar is drawn there."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record's message as a line."""
+        tqdm.write(self.format(record), file=self._stream)
+        self._stream.flush()
 
 
 class Progress:
@@ -32,13 +50,16 @@ class Progress:
 
 @contextmanager
 def transfer_bar(total_bytes: int) -> Iterator[Progress]:
-    """A bar for as long as the block runs; silent where standard error is not a terminal."""
+    """A bar for as long as the block runs, where `terminal` is one."""
+    stream = terminal.get()
+    shown = stream is not None and stream.isatty() and total_bytes > 0
     with tqdm(
         total=total_bytes,
         desc="shards",
         unit="B",
         unit_scale=True,
         leave=False,
-        disable=not (total_bytes and sys.stderr.isatty()),
+        file=stream,
+        disable=not shown,
     ) as bar:
         yield Progress(bar)
