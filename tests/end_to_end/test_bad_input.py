@@ -89,7 +89,12 @@ BAD_SOURCES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
     "not-parquet": (_not_parquet, ("zz.parquet", "not a whole Parquet file")),
     "lacking-a-column": (
         _lacking_a_column,
-        ("zz.parquet: lacks aesthetic", "columns found: URL", "columns wanted: url", "releases known: "),
+        (
+            "zz.parquet: lacks aesthetic",
+            "columns found: URL",
+            "columns wanted: url",
+            "releases known: ",
+        ),
     ),
 }
 
