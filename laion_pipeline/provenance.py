@@ -37,12 +37,6 @@ class Provenance:
     score_model: str
     loaded_at: datetime
 
-    @property
-    def label(self) -> str:
-        """One line for people: the release, its revision, and that it is made up if it is."""
-        warning = " - MADE-UP DATA" if self.made_up else ""
-        return f"{self.title}, revision {self.revision[:12]}{warning}"
-
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> Self:
         """The provenance of an open warehouse.
