@@ -47,7 +47,6 @@ def test_provenance_says_where_the_rows_are_from(warehouse: Warehouse, shards: P
     assert (recorded.release, recorded.revision) == ("sample", listing.revision)
     assert recorded.origin == f"local folder {shards}"
     assert recorded.title == SAMPLE.title
-    assert recorded.label == f"{SAMPLE.title}, revision {listing.revision[:12]}"
 
 
 def test_the_same_listing_loads_nothing(warehouse: Warehouse, shards: Path) -> None:
