@@ -19,7 +19,7 @@ from laion_pipeline.contract import (
     defects_expression,
     reasons_expression,
 )
-from laion_pipeline.errors import LaionError
+from laion_pipeline.errors import LaionError, ShardError
 from laion_pipeline.ledger import (
     LEDGER_DDL,
     Entry,
@@ -117,8 +117,10 @@ def _load(
             rows += _load_batch(connection, release, listing, batch)
         if supply is not None:
             supply.discard(listing, [entry.shard for entry in batch])
-    if failures:
+    if len(failures) == 1:
         raise failures[0]
+    if failures:
+        raise ShardError("; ".join(map(str, failures)))
     return rows
 
 
@@ -130,15 +132,18 @@ def _supplied(
     failures: list[LaionError],
 ) -> Sequence[Entry]:
     """Fetch a batch; of its shards those that can be loaded, what is wrong with others told."""
+    all_fetched = True
     try:
         supply.fetch(listing, [entry.shard for entry in batch])
     except LaionError as error:
         failures.append(error)
+        all_fetched = False
     ready = []
     for entry in batch:
         if listing.file(entry.shard).is_file():
             try:
-                supply.fetch(listing, [entry.shard])  # there already: this verifies it
+                if not all_fetched:  # what is there may be of before: this verifies it
+                    supply.fetch(listing, [entry.shard])
                 inspect_shard(release, listing, entry)
             except LaionError as error:
                 failures.append(error)

@@ -12,6 +12,7 @@ import hashlib
 import io
 import json
 import logging
+import re
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -194,6 +195,13 @@ def use_endpoint(monkeypatch: pytest.MonkeyPatch, endpoint: str) -> None:
 def shorten_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
     """What HF_HUB_DOWNLOAD_TIMEOUT does before huggingface_hub is imported."""
     monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.5)
+
+
+def offset(wanted: str | None) -> int:
+    """The byte from which a request's Range asks for a file."""
+    match = re.fullmatch(r"bytes=(\d+)-", wanted or "bytes=0-")
+    assert match, wanted
+    return int(match[1])
 
 
 def is_one_clear_line(message: str) -> bool:

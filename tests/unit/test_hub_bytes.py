@@ -1,6 +1,5 @@
 """Servers that send other bytes than asked for, and disks that do not take them."""
 
-import re
 import resource
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from tests.hub_fixtures import (
     entry,
     hub_site,
     is_one_clear_line,
+    offset,
     scripted_listing,
     scripted_server,
 )
@@ -30,12 +30,6 @@ HALF = 2_500_000
 def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
     with hub_site(monkeypatch, tmp_path, {NAME: WHOLE}) as site:
         yield site
-
-
-def offset(wanted: str | None) -> int:
-    match = re.fullmatch(r"bytes=(\d+)-", wanted or "bytes=0-")
-    assert match, wanted
-    return int(match[1])
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """One file from the Hub: it goes on where it stopped, and only its own bytes get its name."""
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from tests.hub_fixtures import (
     big_shard,
     hub_site,
     is_one_clear_line,
+    offset,
     shorten_timeouts,
 )
 from tests.loopback_hub import Cut, Fault, Flip, Stall, Status, Truncate
@@ -27,12 +27,6 @@ HALF = 2_500_000
 def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
     with hub_site(monkeypatch, tmp_path, {NAME: WHOLE}) as site:
         yield site
-
-
-def offset(wanted: str | None) -> int:
-    match = re.fullmatch(r"bytes=(\d+)-", wanted or "bytes=0-")
-    assert match, wanted
-    return int(match[1])
 
 
 @pytest.fixture
