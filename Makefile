@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui test lint format bench pictures clean
+.PHONY: run ui test lint format bench docs pictures clean
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -25,6 +25,9 @@ format: .venv/.ready  ## rewrite the code in the project's format
 
 bench: .venv/.ready  ## time fetching against the Hub client's own
 	$(BIN)/python -m bench.download
+
+docs: .venv/.ready  ## write the page on the contract anew
+	$(BIN)/python -m laion_pipeline.contract.page > docs/contract.md
 
 pictures: .venv/.ready  ## make the README's pictures anew; needs Debian's chromium
 	$(BIN)/python docs/pictures.py

@@ -61,6 +61,8 @@ def _serve(session: Session) -> None:
     os.environ["LAION_DATA_DIR"] = str(settings.data_dir)
     if settings.source is not None:
         os.environ["LAION_SOURCE"] = str(settings.source)
+    if settings.contract is not None:
+        os.environ["LAION_CONTRACT"] = str(settings.contract)
     if settings.release.endswith(".toml"):
         os.environ["LAION_RELEASE"] = str(Path(settings.release).absolute())
     address = ["--host", "127.0.0.1", "--port", "3000"]

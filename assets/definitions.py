@@ -3,15 +3,16 @@
 import dagster as dg
 
 from assets.charts import chart_assets
+from assets.history import release_history
 from assets.pairs import pairs
-from assets.quality import pairs_contract
+from assets.quality import pairs_contract, quarantine
 from assets.report import report
 from assets.resources import Laion
 from assets.shards import shards
 from assets.tables import table_assets
 
 defs = dg.Definitions(
-    assets=[shards, pairs, *table_assets(), *chart_assets(), report],
+    assets=[shards, pairs, quarantine, release_history, *table_assets(), *chart_assets(), report],
     asset_checks=[pairs_contract],
     resources={"laion": Laion()},
     # DuckDB has one writer and uses all cores by itself; a process a step would only cost time.

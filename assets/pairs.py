@@ -3,9 +3,9 @@
 import dagster as dg
 
 from assets.resources import Laion
-from laion_pipeline.contract import COLUMNS_BY_NAME
+from laion_pipeline.contract import Contract
 from laion_pipeline.ingestion import load_listing
-from laion_pipeline.releases import Release
+from laion_pipeline.pairs_table import pairs_columns
 from laion_pipeline.shards import Listing
 
 
@@ -22,7 +22,7 @@ def pairs(laion: Laion) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": result.rows,
-            "dagster/column_schema": _schema(session.release),
+            "dagster/column_schema": _schema(session.contract),
             "dagster/table_name": "pairs",
             "revision": listing.revision,
             "valid_rows": result.valid_rows,
@@ -36,16 +36,20 @@ def pairs(laion: Laion) -> dg.MaterializeResult[None]:
     )
 
 
-def _schema(release: Release) -> dg.TableSchema:
-    columns = [
-        dg.TableColumn(c.name, c.sql_type, f"{c.description}{f', in {c.unit}' if c.unit else ''}")
-        for c in (COLUMNS_BY_NAME[name] for name in release.columns)
-    ]
-    rules = ", ".join(f"{rule.mask} {rule.name}" for rule in release.rules)
+def _schema(contract: Contract) -> dg.TableSchema:
+    demands: dict[str, list[str]] = {}
+    for rule in contract.row_rules:
+        demands.setdefault(rule.column, []).append(rule.demands)
     return dg.TableSchema(
         [
-            *columns,
-            dg.TableColumn("shard_id", "INTEGER", "The shard that the row is from"),
-            dg.TableColumn("defects", "INTEGER", f"Bit mask of the rules that it breaks: {rules}"),
+            dg.TableColumn(
+                column.name,
+                column.sql_type,
+                column.description,
+                dg.TableColumnConstraints(
+                    nullable=column.nullable, other=demands.get(column.name, [])
+                ),
+            )
+            for column in pairs_columns(contract.release)
         ]
     )

@@ -6,7 +6,10 @@ from assets.resources import Laion
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.report import render_report
 
-_TABLES = ("score_summary", "resolution_counts", "score_extremes")
+_TABLES = (
+    "score_summary", "resolution_counts", "score_extremes", "quarantine_counts", "revision_diff",
+    "revision_drift",
+)  # fmt: skip
 
 
 @dg.asset(deps=["pairs", *_TABLES, *(chart.name for chart in CHARTS)], group_name="report")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import dagster as dg
 
 from assets.definitions import defs
-from laion_pipeline.checks import STATUSES, Status
+from laion_pipeline.quality.results import STATUSES, Status
 from laion_pipeline.session import Session
 
 # Dagster's own log repeats every step and error; the library's says what a person wants to know.
@@ -40,6 +40,8 @@ def materialize_everything(session: Session) -> Summary:
         lines.append(f"checks: {counts}")
     if result.success:
         lines.append(f"report: {session.paths.report}")
+    elif tally["failed"]:
+        lines.append(f"validation: {session.paths.data_docs / 'index.html'}")
     return Summary(int(bool(tally["failed"]) or not result.success), "\n".join(lines))
 
 
@@ -54,7 +56,8 @@ def _shown(tally: Counter[Status]) -> Iterator[Status]:
 
 def _failed_check(check: dg.AssetCheckEvaluation) -> str:
     name = f"{check.asset_key.to_user_string()}.{check.check_name}"
-    return f"failed check: {name}: {check.description}"
+    advice = check.metadata["what_to_do"].value
+    return f"failed check: {name}: {check.description}. What to do: {advice}"
 
 
 def _totals(session: Session, result: dg.ExecuteInProcessResult) -> str:
@@ -75,4 +78,6 @@ def _reason(event: dg.DagsterEvent) -> str:
         error = error.cause
     if error and error.cls_name == "DagsterExecutionInterruptedError":
         return "interrupted; run again, it goes on from where it was"
+    if error and error.cls_name == "DagsterAssetCheckFailedError":
+        return "a check that blocks failed, so that nothing is made from the rows"
     return error.message.strip() if error else "failed"

@@ -19,12 +19,12 @@ from tenacity import Retrying, stop_after_delay, wait_fixed
 DOCS = Path(__file__).resolve().parent
 PROJECT = DOCS.parent
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-GROUPS = ("ingest", "tables", "charts", "report")
+GROUPS = ("ingest", "tables")
 
 
 def main() -> None:
     """Materialize the sample in a folder of its own and photograph the result."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="laion-") as folder:
         environment = {**os.environ, "LAION_RELEASE": "sample", "LAION_DATA_DIR": folder}
         subprocess.run([sys.executable, "-m", "assets"], check=True, cwd=PROJECT, env=environment)
         made = Path(folder)
@@ -32,16 +32,26 @@ def main() -> None:
         shutil.copyfile(made / "sample" / "charts" / chart, DOCS / chart)
         with _chromium() as browser, _webserver(made / "dagster", environment) as address:
             _photograph_graph(browser, address)
+            _photograph_check(browser, address)
 
 
 def _photograph_graph(browser: Browser, address: str) -> None:
-    page = browser.new_page(viewport={"width": 2000, "height": 1800})
+    page = browser.new_page(viewport={"width": 2000, "height": 1650})
     expanded = ",".join(f"global%40global%3A{group}" for group in GROUPS)
     _wait_for(page, f"{address}/asset-groups?expanded={expanded}")
     page.get_by_text("resolution_counts").first.wait_for()
     page.wait_for_timeout(5000)  # the graph is laid out and drawn by degrees
-    graph = {"x": 545, "y": 265, "width": 1395, "height": 1190}  # without menus and margins
+    graph = {"x": 570, "y": 115, "width": 1375, "height": 1430}  # without menus and margins
     page.screenshot(path=DOCS / "asset-graph.png", clip=graph)
+    page.close()
+
+
+def _photograph_check(browser: Browser, address: str) -> None:
+    page = browser.new_page(viewport={"width": 1400, "height": 1250})
+    _wait_for(page, f"{address}/assets/pairs?view=checks&checkDetail=url_http")
+    page.get_by_text("what_to_do").first.wait_for()
+    page.wait_for_timeout(2000)
+    page.screenshot(path=DOCS / "check.png")
     page.close()
 
 

@@ -48,7 +48,8 @@ def fetch_shards(session: Session) -> FetchResult:
     fetched = Fetched(0, 0)
     if session.settings.keep_shards:
         fetched = source.fetch(listing, wanted)
-        for entry in plan.to_load:
+    for entry in plan.to_load:
+        if session.settings.keep_shards or listing.file(entry.shard).is_file():
             inspect_shard(session.release, listing, entry)
     full.write(session.paths.listing)
     source.discard_unlisted(full)
@@ -69,7 +70,8 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
 
 
 def _first(session: Session, listing: Listing) -> Listing:
-    return replace(listing, shards=listing.shards[: session.settings.max_shards])
+    shards = listing.shards[: session.settings.max_shards]
+    return replace(listing, shards=shards, complete=len(shards) == len(listing.shards))
 
 
 def _plan(session: Session, listing: Listing) -> Plan:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from laion_pipeline.contract import Column
+from laion_pipeline.columns import Column
 from laion_pipeline.errors import LayoutError
 from laion_pipeline.releases import Release, catalogue
 

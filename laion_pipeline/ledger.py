@@ -6,21 +6,21 @@ from itertools import count
 
 import duckdb
 
-from laion_pipeline.contract import COLUMNS_BY_NAME
+from laion_pipeline.pairs_table import is_as_contracted
 from laion_pipeline.releases import Release
 from laion_pipeline.shards import Listing, Shard
 
-LEDGER_DDL = """
-CREATE TABLE IF NOT EXISTS shards (
-    shard_id INTEGER PRIMARY KEY,
-    path VARCHAR NOT NULL,
-    revision VARCHAR NOT NULL,
-    sha256 VARCHAR NOT NULL,
-    bytes BIGINT NOT NULL,
-    rows BIGINT NOT NULL,
-    loaded_at TIMESTAMP NOT NULL
-)
-"""
+LEDGER_COLUMNS: Mapping[str, str] = {
+    "shard_id": "INTEGER",
+    "path": "VARCHAR",
+    "revision": "VARCHAR",
+    "sha256": "VARCHAR",
+    "bytes": "BIGINT",
+    "rows": "BIGINT",
+    "loaded_at": "TIMESTAMP",
+}
+_TYPED = ", ".join(f"{name} {type_} NOT NULL" for name, type_ in LEDGER_COLUMNS.items())
+LEDGER_DDL = f"CREATE TABLE IF NOT EXISTS shards ({_TYPED}, PRIMARY KEY (shard_id))"
 
 
 @dataclass(frozen=True)
@@ -55,28 +55,9 @@ class Plan:
         )
 
 
-def pairs_columns(release: Release) -> tuple[tuple[str, str], ...]:
-    """The columns of `pairs` for a release, each with its DuckDB type, in order."""
-    data = tuple((name, COLUMNS_BY_NAME[name].sql_type) for name in release.columns)
-    return (*data, ("shard_id", "INTEGER"), ("defects", "INTEGER"))
-
-
-def reading(release: Release) -> str:
-    """How a release's shards are read, for the table to say: rows read otherwise are of no use."""
-    spellings = "; ".join(f"{c.name} {' '.join(c.spellings)}" for c in release.canonical_columns)
-    return f"read as {spellings}"
-
-
 def read_ledger(connection: duckdb.DuckDBPyConnection, release: Release) -> Mapping[str, Entry]:
     """What the warehouse holds, by path: nothing where its rows were read in another way."""
-    actual = connection.execute(
-        "SELECT column_name, data_type FROM information_schema.columns"
-        " WHERE table_name = 'pairs' ORDER BY ordinal_position"
-    ).fetchall()
-    read_as = connection.execute(
-        "SELECT comment FROM duckdb_tables() WHERE table_name = 'pairs'"
-    ).fetchall()
-    if tuple(actual) != pairs_columns(release) or read_as != [(reading(release),)]:
+    if not is_as_contracted(connection, release):
         return {}
     rows = connection.execute("SELECT shard_id, path, sha256, bytes FROM shards").fetchall()
     return {path: Entry(id_, Shard(path, sha256, size)) for id_, path, sha256, size in rows}

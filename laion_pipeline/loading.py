@@ -4,7 +4,6 @@ Each batch of shards is one transaction that replaces their rows and writes the 
 however a load ends, the warehouse holds whole shards and knows which.
 """
 
-import hashlib
 import logging
 import time
 from collections.abc import Sequence
@@ -13,23 +12,17 @@ from typing import Protocol
 
 import duckdb
 
-from laion_pipeline.contract import (
-    COLUMNS_BY_NAME,
-    CORE_COLUMNS,
-    defects_expression,
-    reasons_expression,
-)
 from laion_pipeline.errors import LaionError, ShardError
 from laion_pipeline.ledger import (
     LEDGER_DDL,
     Entry,
     Plan,
-    pairs_columns,
     plan_changes,
     read_ledger,
-    reading,
 )
-from laion_pipeline.provenance import record_provenance, withdraw_provenance
+from laion_pipeline.pairs_table import create_pairs, keep_to_contract
+from laion_pipeline.previous import begin_change, forget_previous, keep_replaced
+from laion_pipeline.provenance import Provenance, record_provenance, withdraw_provenance
 from laion_pipeline.releases import Release
 from laion_pipeline.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
 from laion_pipeline.shards import Fetched, Listing, Shard
@@ -76,7 +69,8 @@ def load_pairs(
     others back.
 
     Raises ShardError or LayoutError for a shard that cannot be loaded: before anything changes
-    where its footer tells, else with whole batches loaded and no provenance until a load succeeds.
+    where its footer tells or it is in the first batch, else with whole batches loaded and no
+    provenance until a load succeeds.
     """
     started = time.monotonic()
     with warehouse.connect(reads_files=True) as connection:
@@ -86,8 +80,6 @@ def load_pairs(
             for entry in plan.to_load:
                 inspect_shard(release, listing, entry)
         _prepare(connection, release, rebuild=not ledger)
-        if plan.to_load or plan.removed:
-            withdraw_provenance(connection)
         rows_loaded = _load(connection, release, listing, plan.to_load, supply, batch_shards)
         _settle(connection, release, listing, plan)
         if supply is not None:  # what a load that was killed has left
@@ -153,45 +145,15 @@ def _supplied(
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild: bool) -> None:
-    """Make the tables; where the rules have changed since, mark the rows there are anew."""
-    rules = defects_expression(release.rules)
-    fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
+    """Make the tables, and see that those which are there fit the contract and say of what."""
     with transaction(connection):
         if rebuild:
             withdraw_provenance(connection)
-            for table in ("pairs", "shards"):
-                connection.execute(f"DROP TABLE IF EXISTS {table} CASCADE")
-            columns = ", ".join(f"{name} {type_}" for name, type_ in pairs_columns(release))
-            connection.execute(f"CREATE TABLE pairs ({columns})")
-            literal = reading(release).replace("'", "''")
-            connection.execute(f"COMMENT ON TABLE pairs IS '{literal}'")
-            for name in release.columns:
-                _comment(connection, name, COLUMNS_BY_NAME[name].description)
-            _comment(connection, "shard_id", "The shard that the row is from: shards.shard_id")
-        elif _defects_comment(connection) != fingerprint:
-            logger.info("pairs: the rules have changed, marking all rows anew")
-            connection.execute(f"UPDATE pairs SET defects = {rules}")
-        _comment(connection, "defects", fingerprint)
+            connection.execute("DROP TABLE IF EXISTS shards")
+            create_pairs(connection, release)
+            forget_previous(connection)
         connection.execute(LEDGER_DDL)
-        _create_views(connection, release)
-
-
-def _create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
-    core = {column.name for column in CORE_COLUMNS}
-    columns = [
-        column.name
-        if column.name in release.columns
-        else f"CAST(NULL AS {column.sql_type}) AS {column.name}"
-        for column in CORE_COLUMNS
-    ] + [name for name in release.columns if name not in core]
-    connection.execute(
-        "CREATE OR REPLACE VIEW valid_pairs AS"
-        f" SELECT {', '.join(columns)}, shard_id FROM pairs WHERE defects = 0"
-    )
-    connection.execute(
-        "CREATE OR REPLACE VIEW quarantine AS"
-        f" SELECT *, {reasons_expression(release.rules)} AS reasons FROM pairs WHERE defects <> 0"
-    )
+    keep_to_contract(connection, release)
 
 
 def _load_batch(
@@ -209,6 +171,8 @@ def _load_batch(
     logger.info("pairs: loading %s", what)
     try:
         with transaction(connection):
+            begin_change(connection)
+            withdraw_provenance(connection)
             _delete(connection, ids)
             # Shards of one statement are read as one table, so they must be laid out alike.
             for layout in dict.fromkeys(shard.layout for shard in batch):
@@ -238,6 +202,9 @@ def _settle(
 ) -> None:
     """Take out what has gone, and record that what is there is the listing's revision."""
     with transaction(connection):
+        now = Provenance.find(connection)  # there still, where no row changes
+        if now and (now.revision, now.complete) != (listing.revision, listing.complete):
+            begin_change(connection)
         _delete(connection, [entry.shard_id for entry in plan.removed])
         if plan.unchanged:
             connection.executemany(
@@ -249,20 +216,8 @@ def _settle(
 
 def _delete(connection: duckdb.DuckDBPyConnection, shard_ids: Sequence[int]) -> None:
     if shard_ids:
+        keep_replaced(connection, shard_ids)
         for table in ("pairs", "shards"):
             connection.execute(
                 f"DELETE FROM {table} WHERE list_contains(?, shard_id)", [list(shard_ids)]
             )
-
-
-def _comment(connection: duckdb.DuckDBPyConnection, column: str, text: str) -> None:
-    literal = text.replace("'", "''")
-    connection.execute(f"COMMENT ON COLUMN pairs.{column} IS '{literal}'")
-
-
-def _defects_comment(connection: duckdb.DuckDBPyConnection) -> str | None:
-    rows = connection.execute(
-        "SELECT comment FROM duckdb_columns()"
-        " WHERE table_name = 'pairs' AND column_name = 'defects'"
-    ).fetchall()
-    return rows[0][0] if rows else None

@@ -3,8 +3,9 @@
 There is none while `pairs` is being changed, so that nothing is derived from half of a change.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Self
 
 import duckdb
@@ -13,19 +14,13 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases import Release
 from laion_pipeline.shards import Listing
 
-_DDL = """
-CREATE TABLE IF NOT EXISTS provenance (
-    release VARCHAR, title VARCHAR, repo VARCHAR, revision VARCHAR, origin VARCHAR,
-    made_up BOOLEAN, score_model VARCHAR, loaded_at TIMESTAMP
-)
-"""
-
 
 @dataclass(frozen=True)
 class Provenance:
     """Where the rows of `pairs` come from; `made_up` when they are nobody's real data.
 
-    `loaded_at` is in UTC.
+    `complete` when all shards of the revision are loaded, not only the first few. `loaded_at` is
+    in UTC.
     """
 
     release: str
@@ -35,6 +30,7 @@ class Provenance:
     origin: str
     made_up: bool
     score_model: str
+    complete: bool
     loaded_at: datetime
 
     @classmethod
@@ -43,38 +39,52 @@ class Provenance:
 
         Raises WarehouseError while there is none: before the first load and after a broken one.
         """
-        try:
-            row = connection.execute("SELECT * FROM provenance").fetchone()
-        except duckdb.CatalogException:
-            row = None
-        if row is None:
+        provenance = cls.find(connection)
+        if provenance is None:
             raise WarehouseError("pairs is not completely loaded: materialize the asset `pairs`")
-        return cls(*row)
+        return provenance
+
+    @classmethod
+    def find(cls, connection: duckdb.DuckDBPyConnection) -> Self | None:
+        """The provenance of an open warehouse, if it has one that this version can read."""
+        names = ", ".join(field.name for field in fields(cls))
+        try:
+            row = connection.execute(f"SELECT {names} FROM provenance").fetchone()
+        except (duckdb.CatalogException, duckdb.BinderException):
+            return None
+        return None if row is None else cls(*row)
+
+
+_SQL_TYPES = {str: "VARCHAR", bool: "BOOLEAN", datetime: "TIMESTAMP"}
+PROVENANCE_COLUMNS: Mapping[str, str] = {
+    name: _SQL_TYPES[type_] for name, type_ in Provenance.__annotations__.items()
+}
 
 
 def withdraw_provenance(connection: duckdb.DuckDBPyConnection) -> None:
     """Say that `pairs` is about to change, and so is of no revision for now."""
-    connection.execute(_DDL)
-    connection.execute("DELETE FROM provenance")
+    typed = ", ".join(f"{name} {type_}" for name, type_ in PROVENANCE_COLUMNS.items())
+    connection.execute(f"CREATE OR REPLACE TABLE provenance ({typed})")
 
 
 def record_provenance(
     connection: duckdb.DuckDBPyConnection, release: Release, listing: Listing
 ) -> None:
     """Say that `pairs` holds just the shards of the listing; if it says so already, leave it."""
-    fields = [
-        release.name,
-        release.title or release.name,
-        release.repo,
-        listing.revision,
-        listing.origin,
-        listing.made_up,
-        release.score_model,
-    ]
-    connection.execute(_DDL)
-    recorded = connection.execute("SELECT * EXCLUDE (loaded_at) FROM provenance").fetchone()
-    if recorded != tuple(fields):
+    now = datetime.now(UTC).replace(tzinfo=None)
+    provenance = Provenance(
+        release=release.name,
+        title=release.title or release.name,
+        repo=release.repo,
+        revision=listing.revision,
+        origin=listing.origin,
+        made_up=listing.made_up,
+        score_model=release.score_model,
+        complete=listing.complete,
+        loaded_at=now,
+    )
+    recorded = Provenance.find(connection)
+    if recorded is None or replace(recorded, loaded_at=now) != provenance:
         withdraw_provenance(connection)
-        connection.execute(
-            "INSERT INTO provenance VALUES (?, ?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')", fields
-        )
+        marks = ", ".join("?" * len(fields(Provenance)))
+        connection.execute(f"INSERT INTO provenance VALUES ({marks})", astuple(provenance))

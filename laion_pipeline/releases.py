@@ -5,7 +5,7 @@ A release is described by the same few terms in both places; `releases.toml` exp
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatch
 from importlib.resources import files
 from pathlib import Path
@@ -13,20 +13,17 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from laion_pipeline.contract import (
-    COLUMNS_BY_NAME,
-    SCORES,
-    Column,
-    Interval,
-    RowRule,
-    row_rules,
-)
+from laion_pipeline.columns import COLUMNS_BY_NAME, SCORES, Column
 from laion_pipeline.errors import SettingsError
+from laion_pipeline.intervals import Interval
 from laion_pipeline.text import displayable
+from laion_pipeline.toml_files import first_problem, read_toml
 
 SAMPLE = "sample"
 # Folders of the data folder that are not for a release of the user's.
 _RESERVED = frozenset({SAMPLE, "dagster"})
+# Where a filter may be published; that on similarity has a name of its own, the cut-off.
+FILTERED_SCORES = tuple(score for score in SCORES if score != "similarity")
 
 
 class Release(BaseModel):
@@ -44,7 +41,7 @@ class Release(BaseModel):
     score_model: str = ""
     ranges: Mapping[str, Interval] = {}
     filters: Mapping[str, Interval] = {}
-    similarity_cutoff: float | None = None
+    similarity_cutoff: float | None = Field(default=None, strict=True, allow_inf_nan=False)
     published_rows: int | None = Field(default=None, gt=0)
     successor: str = ""
 
@@ -72,6 +69,13 @@ class Release(BaseModel):
                 raise ValueError(f"{field} names {', '.join(absent)}, which is not in columns")
         if unscored := [name for name in self.ranges if name not in SCORES]:
             raise ValueError(f"ranges is for scores ({', '.join(SCORES)}), not {unscored[0]}")
+        if unfiltered := [name for name in self.filters if name not in FILTERED_SCORES]:
+            raise ValueError(
+                f"filters is for {', '.join(FILTERED_SCORES)}, not {unfiltered[0]}"
+                f"{'; use similarity_cutoff' if unfiltered[0] == 'similarity' else ''}"
+            )
+        if self.similarity_cutoff is not None and "similarity" not in self.columns:
+            raise ValueError("similarity_cutoff is given, but similarity is not in columns")
         return self
 
     @property
@@ -85,11 +89,6 @@ class Release(BaseModel):
         if self.sizes_swapped:
             name = {"width": "height", "height": "width"}.get(name, name)
         return self.spellings.get(name, COLUMNS_BY_NAME[name].spellings)
-
-    @property
-    def rules(self) -> tuple[RowRule, ...]:
-        """The row rules that apply to this release, with its ranges."""
-        return row_rules(self.columns, self.ranges)
 
     @property
     def scores(self) -> tuple[str, ...]:
@@ -126,35 +125,14 @@ def find_release(name: str) -> Release:
 
 
 def _described_by(path: Path) -> Release:
-    try:
-        described = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"LAION_RELEASE={path}: cannot be read: {reason}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"LAION_RELEASE={path}: not valid TOML: {error}") from error
+    setting = f"LAION_RELEASE={displayable(str(path))}"
+    described = read_toml(path, setting)
     try:
         release = Release.model_validate(described)
     except ValidationError as error:
         problem = first_problem(error)
         where = f"{problem.where}: " if problem.where else ""
-        raise SettingsError(f"LAION_RELEASE={path}: {where}{problem.what}") from error
+        raise SettingsError(f"{setting}: {where}{problem.what}") from error
     if release.name in _RESERVED:
-        raise SettingsError(f"LAION_RELEASE={path}: name: {release.name} is taken, choose another")
+        raise SettingsError(f"{setting}: name: {release.name} is taken, choose another")
     return release
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A value that does not validate: where it stands, what was given, and what is wrong."""
-
-    where: str
-    given: object
-    what: str
-
-
-def first_problem(error: ValidationError) -> Problem:
-    """The first thing that pydantic found wrong, in words for people."""
-    first = error.errors(include_url=False)[0]
-    what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return Problem(".".join(str(part) for part in first["loc"]), first["input"], what)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Self
 
+from laion_pipeline.contract import Contract
 from laion_pipeline.releases import SAMPLE, Release
 from laion_pipeline.settings import Paths, Settings
 from laion_pipeline.warehouse import Warehouse
@@ -10,10 +11,11 @@ from laion_pipeline.warehouse import Warehouse
 
 @dataclass(frozen=True)
 class Session:
-    """The configured release, where it is kept, and its warehouse."""
+    """The configured release and its contract, where it is kept, and its warehouse."""
 
     settings: Settings
     release: Release
+    contract: Contract
     paths: Paths
     warehouse: Warehouse
 
@@ -27,7 +29,9 @@ class Session:
         release = settings.find_release()
         if release.name == SAMPLE and settings.source is not None:
             title = "Local files in the layout of LAION-Aesthetics V1"
-            release = release.model_copy(update={"title": title, "score_model": ""})
+            changed = {"title": title, "score_model": "", "published_rows": None}
+            release = release.model_copy(update=changed)
+        contract = settings.find_contract(release)
         paths = settings.prepare(release)
         warehouse = Warehouse(paths.warehouse, settings.memory_limit, settings.threads)
-        return cls(settings, release, paths, warehouse)
+        return cls(settings, release, contract, paths, warehouse)

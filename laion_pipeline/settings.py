@@ -10,10 +10,12 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.releases import Release, find_release, first_problem
+from laion_pipeline.releases import Release, find_release
 from laion_pipeline.shards import LISTING_NAME
 from laion_pipeline.text import displayable
+from laion_pipeline.toml_files import first_problem
 
 
 def _memory_size(text: str) -> str:
@@ -64,6 +66,11 @@ class Paths:
         return self.root / "tables"
 
     @property
+    def quarantine(self) -> Path:
+        """The rows that break a rule, as Parquet."""
+        return self.tables / "quarantine.parquet"
+
+    @property
     def charts(self) -> Path:
         """The folder of charts as PNG and SVG."""
         return self.root / "charts"
@@ -93,6 +100,7 @@ class Settings(BaseSettings):
     max_shards: PositiveInt | None = None
     downloads: PositiveInt = 8
     keep_shards: bool = True
+    contract: AbsolutePath | None = None
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
 
@@ -113,6 +121,15 @@ class Settings(BaseSettings):
     def find_release(self) -> Release:
         """The release that is configured."""
         return find_release(self.release)
+
+    def find_contract(self, release: Release) -> Contract:
+        """The contract of a release, with the thresholds that are configured.
+
+        Raises SettingsError naming what is wrong with the file of thresholds.
+        """
+        if self.contract is None:
+            return Contract.of(release)
+        return Contract.of(release, read_overrides(self.contract))
 
     @property
     def dagster_home(self) -> Path:

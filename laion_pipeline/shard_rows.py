@@ -53,7 +53,7 @@ def select_rows(
         "files": [shard.file for shard in shards],
         "patterns": [escape(shard.file) for shard in shards],
     }
-    return f"SELECT *, {defects_expression(release.rules)} AS defects FROM ({rows})", parameters
+    return f"SELECT *, {defects_expression(release)} AS defects FROM ({rows})", parameters
 
 
 def _canonical(source: SourceColumn) -> str:

@@ -37,7 +37,7 @@ class Listing:
 
     `revision` is a commit of the Hub; for local files it is made from the files' contents, so that
     the same files have the same revision; `asked_revision` is the name that was asked for. `origin`
-    says where they come from, for people.
+    says where they come from, for people. It is not `complete` when it leaves shards out.
     """
 
     release: str
@@ -47,6 +47,7 @@ class Listing:
     folder: Path
     shards: tuple[Shard, ...]
     asked_revision: str = ""
+    complete: bool = True
 
     def file(self, shard: Shard) -> Path:
         """Where the shard lies on this machine, once fetched."""

@@ -20,17 +20,33 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from laion_pipeline.checks import EXAMPLES, CheckResult, record_checks
-from laion_pipeline.contract import CORE_COLUMNS
+from laion_pipeline.columns import CORE_COLUMNS
+from laion_pipeline.contract.check import ANY_IS_AN_ERROR
 from laion_pipeline.files import published
+from laion_pipeline.history import HISTORY, HISTORY_COLUMNS
+from laion_pipeline.ledger import LEDGER_COLUMNS
 from laion_pipeline.lineage import Lineage, Schema, column_lineage, source_tables
-from laion_pipeline.provenance import Provenance
-from laion_pipeline.warehouse import Warehouse, quoted, transaction
+from laion_pipeline.pairs_table import PAIR_KEYS_COLUMNS
+from laion_pipeline.previous import PREVIOUS_TABLES
+from laion_pipeline.provenance import PROVENANCE_COLUMNS, Provenance
+from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
+from laion_pipeline.warehouse import Warehouse, literal, quoted, transaction
 
 logger = logging.getLogger(__name__)
 
-VALID_PAIRS = "valid_pairs"
 SELF_CHECK = "self_check"
+
+_CORE = {**{column.name: column.sql_type for column in CORE_COLUMNS}, "shard_id": "INTEGER"}
+# What there is to read once `pairs` is loaded.
+_LOADED: Schema = {
+    "valid_pairs": _CORE,
+    "quarantine": {**_CORE, "defects": "INTEGER", "reasons": "VARCHAR[]"},
+    "shards": LEDGER_COLUMNS,
+    "provenance": PROVENANCE_COLUMNS,
+    "pair_keys": PAIR_KEYS_COLUMNS,
+    **PREVIOUS_TABLES,
+}
+LOADED_TABLES = frozenset(_LOADED)
 
 
 @dataclass(frozen=True)
@@ -86,7 +102,8 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
     parsed = {file.stem: _parse(file) for file in sorted(folder.glob("*.sql"))}
     reads = {name: source_tables(source.query) & parsed.keys() for name, source in parsed.items()}
     schema: dict[str, Mapping[str, str]] = {
-        VALID_PAIRS: {**{c.name: c.sql_type for c in CORE_COLUMNS}, "shard_id": "INTEGER"}
+        **_LOADED,
+        HISTORY: {name: type_ for name, (type_, _) in HISTORY_COLUMNS.items()},
     }
     tables = []
     for name in TopologicalSorter(reads).static_order():
@@ -109,10 +126,9 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
         with transaction(connection):
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {table.sql}")
             for column in table.columns:
-                comment = column.documentation.replace("'", "''")
-                connection.execute(
-                    f"COMMENT ON COLUMN {quoted(table.name)}.{quoted(column.name)} IS '{comment}'"
-                )
+                name = f"{quoted(table.name)}.{quoted(column.name)}"
+                comment = literal(column.documentation)
+                connection.execute(f"COMMENT ON COLUMN {name} IS {comment}")
         relation = connection.table(table.name)
         types = {
             name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)
@@ -124,7 +140,7 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
     return TableResult(rows.num_rows, types, provenance, seconds)
 
 
-def check_table(warehouse: Warehouse, table: Table, rows: int) -> CheckResult:
+def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
     """Look among a table's `rows` for what contradicts its invariant; keep the result."""
     with warehouse.connect() as connection:
         found = connection.execute(table.check_sql).to_arrow_table()
@@ -133,12 +149,16 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> CheckResult:
             name=SELF_CHECK,
             status="failed" if found.num_rows else "passed",
             description=table.check_description,
+            threshold=ANY_IS_AN_ERROR,
+            unit="rows that contradict it",
             rows=rows,
             failing_rows=found.num_rows,
             examples=tuple(found.slice(0, EXAMPLES).to_pylist()),
+            sql=table.check_sql,
+            advice="The table contradicts itself or what it is made from. Materialize it again; if"
+            " that does not help, its SQL is wrong: please report it.",
         )
-        record_checks(connection, [result])
-    return result
+        return record_checks(connection, [result])[0]
 
 
 def _publish_parquet(path: Path, rows: pa.Table, table: Table, provenance: Provenance) -> None:
@@ -202,4 +222,7 @@ def _comment(node: exp.Expr) -> str:
 
 def _leading_comment(query: exp.Query) -> str:
     with_ = query.args.get("with_") or query.args.get("with")
-    return _comment(with_ or query) or _comment(query)
+    first: exp.Expr = query
+    while isinstance(first, exp.SetOperation):  # a comment is on the first of the united
+        first = first.this
+    return _comment(with_ or first) or _comment(first)

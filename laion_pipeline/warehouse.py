@@ -1,6 +1,7 @@
 """Opening the warehouse: one DuckDB file, short-lived connections, one writer at a time."""
 
 import logging
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,10 @@ from tenacity.retry import retry_base
 from laion_pipeline.errors import WarehouseBusyError, WarehouseError
 
 logger = logging.getLogger(__name__)
+
+# With one or two threads DuckDB does not partition a GROUP BY of many groups: two cores count 52
+# million distinct numbers in 6 s with two threads, and in 1.3 s with three.
+_FEWEST_THREADS = 3
 
 # How DuckDB names the process that holds a file.
 _LOCK_HOLDER = re.compile(r"\(PID (\d+)\)")
@@ -39,8 +44,7 @@ class Warehouse:
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
         }
-        if self.threads is not None:
-            config["threads"] = self.threads
+        config["threads"] = self.threads or max(os.cpu_count() or 1, _FEWEST_THREADS)
         return config
 
     @contextmanager
@@ -129,6 +133,11 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def quoted(identifier: str) -> str:
     """An identifier fit for SQL, whatever characters it holds."""
     return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """A text as a literal of SQL, where a parameter cannot stand."""
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _one_line(error: Exception) -> str:

@@ -1,15 +1,21 @@
 """Small shards and warehouses for tests: rows by canonical name in, a loaded warehouse out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
 import duckdb
+import mmh3
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from laion_pipeline.contract import Contract
+from laion_pipeline.contract.check import CheckedAsset
+from laion_pipeline.contract.rows import quarantine_rules
 from laion_pipeline.loading import BATCH_SHARDS, LoadResult, load_pairs
 from laion_pipeline.provenance import Provenance
+from laion_pipeline.quality.results import CheckResult
+from laion_pipeline.quality.validation import validate
 from laion_pipeline.releases import Release, find_release
 from laion_pipeline.shards import Listing
 from laion_pipeline.sources import FolderSource
@@ -21,7 +27,7 @@ Row = Mapping[str, object]
 TABLES_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "tables"
 SAMPLE = find_release("sample")
 RAW = find_release("laion2B-en")
-RULES = tuple(rule.name for rule in SAMPLE.rules)
+RULES = tuple(rule.name for rule in quarantine_rules(SAMPLE))
 SCORES = ("aesthetic", "punsafe", "pwatermark", "similarity")
 
 TYPES = {
@@ -60,6 +66,14 @@ def pair(number: int = 0, **changes: object) -> dict[str, object]:
 def pairs(count: int, first: int = 0, **changes: object) -> list[dict[str, object]]:
     """Rows that differ in URL, caption and hash."""
     return [pair(number, **changes) for number in range(first, first + count)]
+
+
+def hashed(rows: Iterable[Row]) -> list[dict[str, object]]:
+    """The rows with the hash that their URL and caption have."""
+    return [
+        {**row, "hash": mmh3.hash64(f"{row['url'] or ''}{row['text'] or ''}".encode())[0]}
+        for row in rows
+    ]
 
 
 def table_of(rows: Sequence[Row], columns: Sequence[str] = CORE) -> pa.Table:
@@ -154,6 +168,14 @@ def reload(
 ) -> LoadResult:
     listing = list_folder(folder, release)
     return load_pairs(warehouse, release, listing, batch_shards=batch_shards)
+
+
+def check(
+    warehouse: Warehouse, release: Release = SAMPLE, asset: CheckedAsset = "pairs"
+) -> dict[str, CheckResult]:
+    """Hold an asset of a warehouse against its release's contract; each check's result by name."""
+    results = validate(warehouse, Contract.of(release), asset)
+    return {result.name: result for result in results}
 
 
 def provenance(warehouse: Warehouse) -> Provenance:

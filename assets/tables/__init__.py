@@ -6,11 +6,12 @@ from typing import Any
 
 import dagster as dg
 
-from assets.quality import check_result
+from assets.quality import check_contract, check_result, contract_specs
 from assets.resources import Laion
+from laion_pipeline.contract.drift import DRIFT
 from laion_pipeline.tables import (
+    LOADED_TABLES,
     SELF_CHECK,
-    VALID_PAIRS,
     Table,
     TableResult,
     check_table,
@@ -19,7 +20,7 @@ from laion_pipeline.tables import (
 )
 
 # The asset that a table or view of the warehouse belongs to, where its name is another.
-_ASSET_OF = {VALID_PAIRS: "pairs"}
+_ASSET_OF = dict.fromkeys(LOADED_TABLES, "pairs")
 
 
 def table_assets() -> list[dg.AssetsDefinition]:
@@ -38,16 +39,17 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         check_specs=[
             dg.AssetCheckSpec(
                 SELF_CHECK, asset=table.name, description=table.check_description, blocking=True
-            )
+            ),
+            *contract_specs(table.name),
         ],
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with laion.session() as session:
             result = materialize_table(session.warehouse, table, session.paths.tables)
-            checked = check_table(session.warehouse, table, result.rows)
-        yield dg.MaterializeResult(
-            metadata=_metadata(table, result), check_results=[check_result(checked)]
-        )
+            checks = [check_result(check_table(session.warehouse, table, result.rows))]
+            if table.name == DRIFT:
+                checks += check_contract(session, DRIFT)
+        yield dg.MaterializeResult(metadata=_metadata(table, result), check_results=checks)
 
     return materialized
 
@@ -64,7 +66,10 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
         ),
         "dagster/column_lineage": dg.TableColumnLineage(
             {
-                column.name: [_upstream(source) for source in sorted(column.lineage.all)]
+                column.name: [
+                    dg.TableColumnDep(asset_key=asset, column_name=name)
+                    for asset, name in sorted({_upstream(s) for s in column.lineage.all})
+                ]
                 for column in table.columns
             }
         ),
@@ -75,6 +80,7 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
     }
 
 
-def _upstream(source: str) -> dg.TableColumnDep:
-    name, _, column = source.partition(".")
-    return dg.TableColumnDep(asset_key=_ASSET_OF.get(name, name), column_name=column)
+def _upstream(source: str) -> tuple[str, str]:
+    """The asset and the column that `table.column` of the warehouse belongs to."""
+    table, _, column = source.partition(".")
+    return _ASSET_OF.get(table, table), column

@@ -11,10 +11,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from laion_pipeline.charts import CHARTS, Chart
 from laion_pipeline.charts.chart import read_drawing
-from laion_pipeline.checks import CheckResult, read_checks
-from laion_pipeline.contract import SCORES
+from laion_pipeline.columns import SCORES
 from laion_pipeline.files import publish_text
 from laion_pipeline.provenance import Provenance
+from laion_pipeline.quality.results import RecordedCheck, read_checks
 from laion_pipeline.settings import Paths
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse import Warehouse
@@ -25,9 +25,20 @@ Row = Mapping[str, object]
 
 RESOLUTIONS_SHOWN = 20
 EXTREMES_SHOWN = 5
+EXAMPLES_SHOWN = 5
 CAPTION_CHARACTERS = 200
 # At or above this probability a caption is shown only when asked for.
 UNSAFE = 0.45
+
+_CHANGES = """
+SELECT
+    coalesce(sum(added), 0)::BIGINT AS added,
+    coalesce(sum(removed), 0)::BIGINT AS removed,
+    coalesce(sum(changed_text), 0)::BIGINT AS changed_text,
+    coalesce(sum(changed_scores), 0)::BIGINT AS changed_scores,
+    count(*) FILTER (added + removed + changed_text + changed_scores > 0) AS shards
+FROM revision_diff
+"""
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,9 @@ class ReportContent:
     provenance: Provenance
     rows: int
     valid_rows: int
-    checks: Sequence[CheckResult]
+    checks: Sequence[RecordedCheck]
+    drift: Sequence[Row]
+    changes: Row
     charts: Sequence[ChartImage]
     scores: Sequence[Row]
     absent_scores: Sequence[str]
@@ -62,7 +75,11 @@ def render_report(warehouse: Warehouse, paths: Paths) -> int:
     """
     with warehouse.connect(read_only=True) as connection:
         content = _read_content(connection, paths.charts)
-    page = _environment().get_template("report.html").render(content=content, unsafe=UNSAFE)
+    page = (
+        _environment()
+        .get_template("report.html")
+        .render(content=content, unsafe=UNSAFE, examples_shown=EXAMPLES_SHOWN)
+    )
     publish_text(paths.report, page)
     logger.info("report: %s", paths.report)
     return len(page.encode())
@@ -79,6 +96,8 @@ def _read_content(connection: duckdb.DuckDBPyConnection, charts: Path) -> Report
         rows=rows,
         valid_rows=valid_rows,
         checks=read_checks(connection),
+        drift=_rows(connection, "SELECT * FROM revision_drift ORDER BY measure <> 'rows', measure"),
+        changes=_rows(connection, _CHANGES)[0],
         charts=[_image(chart, charts) for chart in CHARTS],
         scores=scores,
         absent_scores=[score for score in SCORES if score not in present],

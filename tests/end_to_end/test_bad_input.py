@@ -11,6 +11,7 @@ from laion_pipeline.sample import generate_sample
 from tests.end_to_end.command import Outcome, run_assets
 
 V1 = "laion2B-en-aesthetic"
+A_FILE = "[no_such]\nwarn_above = 0.5\n"
 WRONG_SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "unknown-release": ({"release": "laion5B"}, "LAION_RELEASE=laion5B: no such release"),
     "missing-source": ({"release": V1, "source": "{place}/none"}, "LAION_SOURCE={place}/none: "),
@@ -18,6 +19,11 @@ WRONG_SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "threads-are-text": ({"threads": "many"}, "LAION_THREADS"),
     "memory-without-unit": ({"memory_limit": "4"}, "LAION_MEMORY_LIMIT"),
     "no-shards": ({"max_shards": "0"}, "LAION_MAX_SHARDS"),
+    "missing-contract": ({"contract": "{place}/none"}, "LAION_CONTRACT={place}/none: cannot be"),
+    "contract-of-no-check": (
+        {"contract": "{place}/file"},
+        "LAION_CONTRACT={place}/file: no_such: ",
+    ),
 }
 
 
@@ -37,7 +43,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     def run(name: str) -> Outcome:
         place = tmp_path_factory.getbasetemp() / f"wrong-{name}"
         place.mkdir()
-        (place / "file").write_bytes(b"a file")
+        (place / "file").write_text(A_FILE)
         settings, _ = WRONG_SETTINGS[name]
         return run_assets(place, **{k: v.format(place=place) for k, v in settings.items()})
 
@@ -55,7 +61,7 @@ def test_wrong_setting(outcomes: dict[str, Outcome], name: str) -> None:
     _, start = WRONG_SETTINGS[name]
     assert the_error(outcome).startswith(start.format(place=outcome.place))
     assert outcome.files() == {"file"}
-    assert (outcome.place / "file").read_bytes() == b"a file"
+    assert (outcome.place / "file").read_text() == A_FILE
 
 
 def test_unknown_release_lists_those_known(outcomes: dict[str, Outcome]) -> None:

@@ -11,8 +11,13 @@ import duckdb
 import pytest
 
 from assets.definitions import defs
+from assets.run import Summary, materialize_everything
+from laion_pipeline.session import Session
 
-SETTINGS = ("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS")
+SETTINGS = (
+    *("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS"),
+    *("KEEP_SHARDS", "CONTRACT"),
+)
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()
 ASSETS = {key.to_user_string() for key in GRAPH.get_all_asset_keys()}
@@ -71,6 +76,13 @@ def run(
         instance=instance, run_config=_QUIET, raise_on_error=False
     )
     return Run(result)
+
+
+def command() -> Summary:
+    """Everything, as `python -m assets` does it, but for Dagster's storage, which is in memory."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
+        return materialize_everything(Session.open())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ import pytest
 
 from assets.definitions import defs
 from laion_pipeline.charts import CHARTS
-from laion_pipeline.quality import PAIRS_CHECKS
+from laion_pipeline.contract import CHECKS
 from laion_pipeline.tables import read_tables
 from tests.orchestration.runs import ASSETS, GRAPH
 
@@ -29,16 +29,30 @@ def test_every_asset_says_what_it_is_and_where_it_belongs(name: str) -> None:
     node = GRAPH.get(dg.AssetKey(name))
     assert node.description
     assert node.description[0].isupper()
-    assert node.group_name in {"ingest", "tables", "charts", "report"}
+    assert node.group_name in {"ingest", "quality", "tables", "charts", "report"}
 
 
 def test_every_check_says_what_it_demands() -> None:
     keys = GRAPH.asset_check_keys
-    expected = {("pairs", name) for name in PAIRS_CHECKS}
+    expected = {(check.asset, name) for name, check in CHECKS.items()}
     expected |= {(table.name, "self_check") for table in TABLES}
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == expected
     for key in keys:
         assert GRAPH.get_check_spec(key).description, key
+
+
+def test_what_would_make_everything_after_it_wrong_blocks_it_and_nothing_else_does() -> None:
+    blocking = {key for key in GRAPH.asset_check_keys if GRAPH.get_check_spec(key).blocking}
+    assert {key.name for key in blocking if key.name != "self_check"} == {
+        "schema_as_contracted",
+        "every_source_row_loaded",
+        "every_row_accounted_for",
+        "size_orientation",
+    }
+    assert {key.asset_key.to_user_string() for key in blocking} == {
+        "pairs",
+        *(table.name for table in TABLES),
+    }
 
 
 def test_a_sql_file_is_an_asset_and_the_other_way_round() -> None:
@@ -58,7 +72,10 @@ def test_everything_comes_from_the_shards() -> None:
     assert {k.to_user_string() for k in GRAPH.root_executable_asset_keys} == {"shards"}
     report = GRAPH.get(dg.AssetKey("report"))
     above = {key.to_user_string() for key in GRAPH.get_ancestor_asset_keys(report.key)}
-    assert above == ASSETS - {"report"}
+    # What is set apart is for people to take away; nothing is made from the file.
+    assert above == ASSETS - {"report", "quarantine"}
+    apart = GRAPH.get_ancestor_asset_keys(dg.AssetKey("quarantine"))
+    assert {key.to_user_string() for key in apart} == {"shards", "pairs"}
 
 
 def test_one_process_a_run() -> None:

@@ -164,7 +164,8 @@ def test_a_release_without_scores(data: Path, tmp_path: Path) -> None:
         for name in absent:
             assert done.checks[name].passed
             assert "not in this release" in str(done.checks[name].description)
-        assert all(check.passed for check in done.checks.values())
+        warned = {name for name, check in done.checks.items() if not check.passed}
+        assert warned == {"pairs.published_rows"}
         # The raw releases have width and height swapped.
         sizes = query(data, "SELECT DISTINCT width, height FROM pairs", "laion2B-en")
         assert sizes == [(200, 300)]

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from laion_pipeline.charts import CHARTS
-from laion_pipeline.quality import PAIRS_CHECKS
+from laion_pipeline.contract import CHECKS
 from laion_pipeline.sample import generate_sample, planted
 from laion_pipeline.tables import read_tables
+from tests.builders import SCORES
 from tests.orchestration.runs import ASSETS, RELEASE, Run, configured, query, run
 
 ROWS = 2000
@@ -20,6 +21,7 @@ TABLES = {
     table.name: table for table in read_tables(Path(__file__).parents[2] / "assets" / "tables")
 }
 CORE_TABLES = {"score_summary", "score_histogram", "resolution_counts", "score_extremes"}
+NOTHING_TO_COMPARE = {"revision_diff", "revision_drift"}
 BROKEN = sum(planted(ROWS).values())
 
 
@@ -71,8 +73,11 @@ def test_every_row_is_in_the_warehouse(first: Run, data: Path) -> None:
 
 
 def test_checks_of_the_contract_find_what_was_planted(first: Run) -> None:
-    checks = {n.removeprefix("pairs."): c for n, c in first.checks.items() if "pairs." in n}
-    assert set(checks) == set(PAIRS_CHECKS)
+    checks = {check: first.checks[f"{said.asset}.{check}"] for check, said in CHECKS.items()}
+    assert set(first.checks) == {
+        *(f"{said.asset}.{check}" for check, said in CHECKS.items()),
+        *(f"{table}.self_check" for table in TABLES),
+    }
     for name, count in planted(ROWS).items():
         check = checks[name]
         metadata = {key: value.value for key, value in check.metadata.items()}
@@ -83,13 +88,30 @@ def test_checks_of_the_contract_find_what_was_planted(first: Run) -> None:
         assert metadata["failing_percent"] == pytest.approx(100 * count / ROWS)
         examples = metadata["examples"]
         assert isinstance(examples, list)
-        assert len(examples) == min(count, 10)
+        assert len(examples) == min(count, 20)
         assert all("url" in row and "text" in row and "shard" in row for row in examples)
         assert check.description
         assert f"{count:,} of {ROWS:,}" in check.description
-    structural = [check for name, check in checks.items() if name not in planted(ROWS)]
-    assert len(structural) == 2
-    assert all(check.passed and check.blocking for check in structural)
+    blocking = {name for name, check in checks.items() if check.blocking}
+    assert blocking == {
+        "schema_as_contracted",
+        "every_source_row_loaded",
+        "every_row_accounted_for",
+        "size_orientation",
+    }
+    assert all(checks[name].passed for name in blocking)
+
+
+def test_of_a_first_revision_there_is_nothing_to_compare_with(first: Run, data: Path) -> None:
+    drift = {name for name, check in CHECKS.items() if check.asset == "revision_drift"}
+    assert drift == {f"{what}_drift" for what in ("rows", *SCORES)}
+    for name in drift:
+        check = first.checks[f"revision_drift.{name}"]
+        assert check.passed
+        assert check.metadata["status"].value == "nothing to compare with"
+        assert "no other revision" in str(check.description)
+    assert query(data, "SELECT * FROM revision_diff") == []
+    assert query(data, "SELECT count(DISTINCT revision) FROM release_history") == [(1,)]
 
 
 def test_every_table_checks_itself(first: Run) -> None:
@@ -130,7 +152,8 @@ def test_tables_metadata(first: Run, data: Path, name: str) -> None:
     said = first.metadata[name]
     file = data / RELEASE / "tables" / f"{name}.parquet"
     rows = query(data, f"SELECT count(*) FROM {name}")[0][0]
-    assert said["dagster/row_count"] == rows == pq.read_metadata(file).num_rows > 0
+    assert said["dagster/row_count"] == rows == pq.read_metadata(file).num_rows
+    assert rows or name in NOTHING_TO_COMPARE
     assert said["revision"] == first.metadata["shards"]["revision"]
     assert said["release"] == RELEASE
     assert TABLES[name].sql in said["sql"]
@@ -195,7 +218,7 @@ def test_report_is_one_page_that_says_it_all(first: Run, data: Path) -> None:
     assert first.metadata["report"]["bytes"] == path.stat().st_size < 5_000_000
     assert first.metadata["shards"]["revision"][:12] in page
     assert f"{ROWS:,}" in page
-    for check in PAIRS_CHECKS:
+    for check in CHECKS:
         assert check in page
     for tag in ("<script src", "<link", 'src="http', "@import", "url(http"):
         assert tag not in page
@@ -210,11 +233,19 @@ def test_assets_are_materialized_after_what_they_read(first: Run) -> None:
     assert order[-1] == "report"
 
 
+def table_files(data: Path) -> dict[str, object]:
+    """The published tables byte for byte, but for the column that says when."""
+    files: dict[str, object] = {
+        file.name: file.read_bytes() for file in (data / RELEASE / "tables").iterdir()
+    }
+    history = pq.read_table(data / RELEASE / "tables" / "release_history.parquet")
+    return files | {"release_history.parquet": history.drop_columns(["profiled_at"])}
+
+
 def test_second_run_loads_nothing_and_finds_the_same(
     first: Run, data: Path, instance: dg.DagsterInstance
 ) -> None:
-    # The same files, byte for byte, but for what says when.
-    tables = {p.name: p.read_bytes() for p in (data / RELEASE / "tables").iterdir()}
+    tables = table_files(data)
     again = run(instance=instance)
     assert again.success
     said = again.metadata["pairs"]
@@ -224,4 +255,4 @@ def test_second_run_loads_nothing_and_finds_the_same(
     assert (shards["new"], shards["unchanged"]) == (0, 3)
     outcomes = {name: (c.passed, c.severity) for name, c in first.checks.items()}
     assert {name: (c.passed, c.severity) for name, c in again.checks.items()} == outcomes
-    assert {p.name: p.read_bytes() for p in (data / RELEASE / "tables").iterdir()} == tables
+    assert table_files(data) == tables

@@ -13,6 +13,7 @@ from laion_pipeline.releases import Release, find_release
 from laion_pipeline.warehouse import Warehouse
 from tests.builders import (
     SAMPLE,
+    fetch,
     held,
     list_folder,
     load,
@@ -76,27 +77,46 @@ def test_damage_behind_a_good_footer_is_named(
     assert snapshot(warehouse) == before
 
 
-def test_a_layout_that_does_not_fit_changes_nothing(shards: Path, warehouse: Warehouse) -> None:
-    before, revision = snapshot(warehouse), provenance(warehouse).revision
+TEXT_FOR_A_NUMBER = replaced(table_of(pairs(2)), "width", pa.array(["640", "a caption, shifted"]))
+
+
+@pytest.mark.parametrize(
+    ("table", "complaint"),
+    [
+        (pa.table({"url": ["https://a.example"]}), "lacks text"),
+        (table_of(pairs(2)).drop_columns(["width"]), "lacks width"),
+        (table_of(pairs(2)).drop_columns(["aesthetic"]), "lacks aesthetic"),
+        (TEXT_FOR_A_NUMBER, "column width holds string"),
+        (replaced(table_of(pairs(2)), "text", pa.array([1, 2])), "column text holds int64"),
+    ],
+    ids=["all but one", "a size", "a score", "text for a number", "a number for text"],
+)
+def test_a_layout_that_does_not_fit_changes_nothing(
+    table: pa.Table, complaint: str, shards: Path, warehouse: Warehouse
+) -> None:
+    before, recorded = snapshot(warehouse), provenance(warehouse)
     write_shard(shards, "part-1.parquet", pairs(9))
-    write_table(shards, "part-9.parquet", pa.table({"url": ["https://a.example"]}))
-    with pytest.raises(LayoutError, match=r"^part-9\.parquet: lacks text"):
+    write_table(shards, "part-9.parquet", table)
+    with pytest.raises(LayoutError, match=rf"^part-9\.parquet: {complaint}"):
         reload(warehouse, shards)
     assert snapshot(warehouse) == before
-    assert provenance(warehouse).revision == revision
+    assert provenance(warehouse) == recorded
+    assert fetch(warehouse, "SELECT count(*) FROM valid_pairs") == [(6,)]
+    assert fetch(warehouse, "SELECT count(*) FROM quarantine") == [(0,)]
+    (shards / "part-9.parquet").unlink()
+    assert reload(warehouse, shards).rows == 13
 
 
-def test_a_failing_batch_leaves_rows_and_ledger_but_no_provenance(
+def test_a_first_batch_that_fails_leaves_everything_as_it_was(
     shards: Path, warehouse: Warehouse
 ) -> None:
-    before = snapshot(warehouse)
+    before, revision = snapshot(warehouse), provenance(warehouse).revision
     write_shard(shards, "part-0.parquet", pairs(9, first=900))
     write_table(shards, "part-1.parquet", BAD)
     with pytest.raises(ShardError, match=r"^part-1\.parquet: .*512\.5"):
         reload(warehouse, shards)
     assert snapshot(warehouse) == before
-    with pytest.raises(WarehouseError, match="not completely loaded"):
-        provenance(warehouse)
+    assert provenance(warehouse).revision == revision
     write_shard(shards, "part-1.parquet", pairs(2, first=10))
     result = reload(warehouse, shards)
     assert str(result.plan) == "0 new, 1 changed, 2 unchanged, 0 removed"

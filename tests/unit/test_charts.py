@@ -30,24 +30,25 @@ from tests.builders import (
 )
 
 NAMED = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+DRAWN_FROM = sorted({name for chart in CHARTS for name in chart.tables})
+
+
+def with_tables(warehouse: Warehouse) -> Warehouse:
+    """The warehouse with every table made that a chart reads."""
+    for name in DRAWN_FROM:
+        materialize_table(warehouse, tables()[name], warehouse.file.parent / "tables")
+    return warehouse
 
 
 def made(folder: Path, rows: list[Row], release: Release = SAMPLE) -> Warehouse:
-    """A warehouse of `rows` with every table made."""
-    warehouse = load_rows(folder, rows, release)
-    for table in tables().values():
-        materialize_table(warehouse, table, folder / "tables")
-    return warehouse
+    return with_tables(load_rows(folder, rows, release))
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     folder = tmp_path_factory.mktemp("sample")
     generate_sample(folder / "shards", rows=1000, shards=1)
-    warehouse = load(folder / "shards")
-    for table in tables().values():
-        materialize_table(warehouse, table, folder / "tables")
-    return warehouse
+    return with_tables(load(folder / "shards"))
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,10 @@ def place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 def test_the_ui_means_the_same_folders_as_a_run(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"DATA_DIR": "out", "SOURCE": "shards", "RELEASE": "own.toml"}
+    settings = {
+        "DATA_DIR": "out", "SOURCE": "shards", "RELEASE": "own.toml", "CONTRACT": "mine.toml",
+    }  # fmt: skip
+    (place / "mine.toml").write_text("[url_http]\nerror_above = 0.01\n")
     for name, value in settings.items():
         monkeypatch.setenv(f"LAION_{name}", value)
     started: list[list[str]] = []
@@ -35,6 +38,7 @@ def test_the_ui_means_the_same_folders_as_a_run(
         "DATA_DIR": str(place / "out"),
         "SOURCE": str(place / "shards"),
         "RELEASE": str(place / "own.toml"),
+        "CONTRACT": str(place / "mine.toml"),
     }
     assert Path.cwd() == place / "out" / "dagster" == Path(os.environ["DAGSTER_HOME"])
     assert {"--host", "127.0.0.1", "--port", "3000"} <= set(started[0])

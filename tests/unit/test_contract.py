@@ -1,118 +1,415 @@
-"""The contract: which value breaks which row rule, and where rows that break one end up."""
+"""The contract: which value breaks which rule, and where rows that break one end up."""
 
+import html.entities
 import math
+import string
+import unicodedata
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
-from laion_pipeline.contract import (
-    CORE_COLUMNS,
-    RULE_SUMMARIES,
-    Interval,
-    defects_expression,
-    row_rules,
-)
-from laion_pipeline.releases import find_release
+from laion_pipeline.columns import CORE_COLUMNS
+from laion_pipeline.contract import CHECKS, Contract, RowRule, Threshold, defects_expression
+from laion_pipeline.intervals import Interval
+from laion_pipeline.releases import Release, catalogue, find_release
 from laion_pipeline.warehouse import Warehouse
-from tests.builders import CORE, RAW, RULES, SAMPLE, column, fetch, load_rows, pair
+from tests.builders import (
+    CORE,
+    RAW,
+    RULES,
+    SAMPLE,
+    Row,
+    change,
+    column,
+    fetch,
+    load_rows,
+    pair,
+    table_of,
+)
+
+# The sample, with the one filter more that no release of the catalogue has.
+FILTERED = SAMPLE.model_copy(
+    update={"filters": {**SAMPLE.filters, "aesthetic": Interval(at_least=7.25)}}
+)
+ROW_RULES = {rule.name: rule for rule in Contract.of(FILTERED).row_rules}
 
 INF, NAN = math.inf, math.nan
-ABOVE_7, ABOVE_10 = math.nextafter(7, 8), math.nextafter(10, 11)
+ABOVE_7, ABOVE_10, ABOVE_1 = math.nextafter(7, 8), math.nextafter(10, 11), math.nextafter(1, 2)
 BELOW_0, BELOW_MINUS_1 = math.nextafter(0, -1), math.nextafter(-1, -2)
-ABOVE_1 = math.nextafter(1, 2)
+BELOW_CUTOFF, BELOW_KEPT = math.nextafter(0.28, 0), math.nextafter(7.25, 0)
 # Python's own list of blanks, which is Unicode's White_Space and the four ASCII separators.
 BLANKS = [chr(code) for code in range(0x110000) if chr(code).isspace()]
+NOT_THERE = ["", " ", "\t\n\x85", "".join(BLANKS), None]
+UNKNOWN = [None, NAN]
 
-# For each rule the column it is about, values that break it and values that keep it.
-CASES: dict[str, tuple[str, list[object], list[object]]] = {
-    "url_http": (
+# A rule, the column it is about, values that break it and no other rule, and values that keep it.
+CASES: list[tuple[str, str, list[object], list[object]]] = [
+    (
+        "url_http",
         "url",
         [
-            *(None, "", " ", "ftp://x.example/a", "http:///x", "https://", "http:/x.example/a"),
+            *(*NOT_THERE, "ftp://x.example/a", "http:///x", "https://", "HTTPS://", "http:/x/a"),
             *("x.example/a", "//x.example/a", " https://x.example/a", "\nhttp://x.example"),
-            *(
-                "http:// x.example/a",
-                "httpss://x.example",
-                "see http://x.example",
-                "data:,http://x",
-            ),
-            *("https://?a=b", "https://#top"),
+            *("http:// x.example/a", "httpss://x.example", "see http://x.example", "data:,http://"),
+            *("https://?a=b", "https://#top", "https:\\\\x", "ｈttps://x", "http://", "https:/"),
         ],
         [
             *("https://x", "HTTP://x.example/a", "hTTpS://x.example", "http://x.example:80/a b"),
             *("http://[::1]/a", "https://bücher.example/ü", "https://x.example/\n", "http://x?a"),
+            *("https://{a}", "https://a", "https://z", "https://Z", "http://a b", "http://{", "http://0"),
         ],
     ),
-    "text_present": (
+    (
+        "text_present",
         "text",
-        [None, "", " ", "   ", "\t\n", "".join(BLANKS), *BLANKS],
-        ["a", " a ", "0", "\u200b", ".", "\ufffd", "\x00", "\u3000거실\u3000", "'"],
+        [*NOT_THERE, *BLANKS],
+        ["a", " a ", "0", "\u200b", ".", "\ufffd", "\x00", "\x7f", "\u3000거실\u3000", "'", "~"],
     ),
-    "width_positive": ("width", [0, -1, -(2**63)], [None, 1, 2**63 - 1]),
-    "height_positive": ("height", [0, -1, -(2**63)], [None, 1, 2**63 - 1]),
-    "similarity_range": (
+    ("width_positive", "width", [0, -1, -(2**63)], [None, 1, 2**63 - 1]),
+    ("height_positive", "height", [0, -1, -(2**63)], [None, 1, 2**63 - 1]),
+    (
+        "similarity_range",
         "similarity",
-        [None, NAN, INF, -INF, ABOVE_1, BELOW_MINUS_1, 6016.0],
+        [*UNKNOWN, INF, -INF, ABOVE_1, BELOW_MINUS_1, 6016.0],
         [-1.0, 1.0, 0.0, -0.0, 5e-324],
     ),
-    "punsafe_range": (
+    (
+        "punsafe_range",
         "punsafe",
-        [None, NAN, INF, -INF, ABOVE_1, BELOW_0, -1.0],
+        [*UNKNOWN, INF, -INF, ABOVE_1, BELOW_0, -1.0],
         [0.0, -0.0, 1.0, 5e-324],
     ),
-    "pwatermark_range": (
+    (
+        "pwatermark_range",
         "pwatermark",
-        [None, NAN, INF, -INF, ABOVE_1, BELOW_0, -1.0],
+        [*UNKNOWN, INF, -INF, ABOVE_1, BELOW_0, -1.0],
         [0.0, -0.0, 1.0, 5e-324],
     ),
-    "aesthetic_range": (
+    (
+        "aesthetic_range",
         "aesthetic",
-        [None, NAN, INF, -INF, 7.0, 0.0, -0.0, -7.5, ABOVE_10],
+        [*UNKNOWN, INF, -INF, 7.0, 0.0, -0.0, -7.5, ABOVE_10],
         [ABOVE_7, 10.0, 8.5],
     ),
-}
+    (
+        "punsafe_filter",
+        "punsafe",
+        [0.5, math.nextafter(0.5, 1), 1.0],
+        [math.nextafter(0.5, 0), 0.0, -0.0, *UNKNOWN, INF, -INF, ABOVE_1, BELOW_0],
+    ),
+    (
+        "pwatermark_filter",
+        "pwatermark",
+        [0.8, 0.800000011920929, 1.0],
+        [math.nextafter(0.8, 0), 0.0, -0.0, *UNKNOWN, INF, -INF, ABOVE_1, BELOW_0],
+    ),
+    (
+        "aesthetic_filter",
+        "aesthetic",
+        [BELOW_KEPT, ABOVE_7],
+        [7.25, 10.0, *UNKNOWN, INF, -INF, 7.0, 0.0, -0.0, ABOVE_10],
+    ),
+    (
+        "similarity_cutoff",
+        "similarity",
+        [BELOW_CUTOFF, 0.0, -0.0, -1.0],
+        [0.28, 1.0, *UNKNOWN, INF, -INF, ABOVE_1, BELOW_MINUS_1],
+    ),
+    ("sizes_known", "width", [None], [1, 0, -1]),
+    ("sizes_known", "height", [None], [1, 0, -1]),
+    (
+        "text_not_only_digits",
+        "text",
+        ["0", "007", " 12 ", "\u300012\u2029", "9" * 500, "٣", "１２", "१२३"],
+        [
+            *("1a", "1 2", "1.5", "-1", "1,000", "a", "/", ":", "12\u200b", "12\x00", "\x7f1"),
+            *("²", "½", "①", "Ⅷ", *NOT_THERE),
+        ],
+    ),
+    (
+        "text_without_replacement_characters",
+        "text",
+        ["\ufffd", "a\ufffdb", " \ufffd", "\ufffd" * 9],
+        ["\ufffc", "\ufffe", "\uffff", "?", "&#65533;", "\\ufffd", *NOT_THERE],
+    ),
+    (
+        "text_without_control_characters",
+        "text",
+        [
+            *("\x00", "a\x00b", "a\tb", "line\nbreak", "\r\na", "a\x1f", "\x7f", "a\x7f", "~\x7f~"),
+            *("\x80a", "a\x85b", "a\x9f", '"\n"', "\\\t\\", "거실\n", "😀\x1b", "\x1ca"),
+        ],
+        [
+            *('"', "\\", 'a"b\\c', "\xa0a", "\xada", "\u200b", "\u2028a", "\u202ea", "é"),
+            *("e\u0301", "😀", "a/b", "\\n", "\\u0000", "~", "</a>", "\ufeffa", "\U000e0001a"),
+            *NOT_THERE,
+        ],
+    ),
+    (
+        "text_without_html_entities",
+        "text",
+        [
+            *("&amp;", "a &lt; b", "&#39;", "&#x27;", "&#X2F;", "&#0;", "&quot;x"),
+            *("&#0001234567;", "&#x0001234567;"),
+            *("&CounterClockwiseContourIntegral;", "&frac12;", "&unknown;", "&&amp;", "&amp;amp;"),
+            "&" + "a" * 32 + ";",
+        ],
+        [
+            *("&", "a & b;", "fish &amp", "R&D", "&;", "&#;", "&#x;", "&#xg;", "& amp;", "&1a;"),
+            *("&a;", "&a b;", "&é;", "＆amp;", "&amp；", "&#;", "&#x;", "&٣٣;"),
+            *("&" + "a" * 33 + ";", *NOT_THERE),
+        ],
+    ),
+]  # fmt: skip
 VALUES = [
     (rule, name, value, broken)
-    for rule, (name, *both) in CASES.items()
+    for rule, name, *both in CASES
     for broken, values in zip((True, False), both, strict=True)
     for value in values
 ]
+
+
+# What a row breaks, in plain Python.
+
+
+def broken_in(row: Row) -> set[str]:
+    url, text = (str(row[name] or "") for name in ("url", "text"))
+    limits = {"similarity": (-1, 1), "punsafe": (0, 1), "pwatermark": (0, 1), "aesthetic": (7, 10)}
+    broken = set()
+    if not is_http(url):
+        broken.add("url_http")
+    broken |= dirt_in(text) if text.strip() else {"text_present"}
+    for side in ("width", "height"):
+        size = row[side]
+        if size is None:
+            broken.add("sizes_known")
+        elif isinstance(size, int) and size <= 0:
+            broken.add(f"{side}_positive")
+    for score, (low, high) in limits.items():
+        value = row[score]
+        if not isinstance(value, float) or not low <= value <= high or value == 7:
+            broken.add(f"{score}_range")
+        elif not is_kept(score, value):
+            broken.add("similarity_cutoff" if score == "similarity" else f"{score}_filter")
+    return broken
+
+
+def is_kept(score: str, value: float) -> bool:
+    if score in ("similarity", "aesthetic"):
+        return value >= {"similarity": 0.28, "aesthetic": 7.25}[score]
+    return value < {"punsafe": 0.5, "pwatermark": 0.8}[score]
+
+
+def is_http(url: str) -> bool:
+    scheme, separator, rest = url.partition("://")
+    return (
+        scheme.lower() in ("http", "https")
+        and separator != ""
+        and rest[:1].strip() != ""
+        and rest[0] not in "/?#"
+    )
+
+
+def dirt_in(text: str) -> set[str]:
+    dirt = set()
+    if all(unicodedata.category(character) == "Nd" for character in text.strip()):
+        dirt.add("text_not_only_digits")
+    if "\N{REPLACEMENT CHARACTER}" in text:
+        dirt.add("text_without_replacement_characters")
+    if any(unicodedata.category(character) == "Cc" for character in text):
+        dirt.add("text_without_control_characters")
+    if any(is_entity(behind.partition(";")) for behind in text.split("&")[1:]):
+        dirt.add("text_without_html_entities")
+    return dirt
+
+
+def is_entity(parts: tuple[str, str, str]) -> bool:
+    name, semicolon, _ = parts
+    if not semicolon:
+        return False
+    if name[:2] in ("#x", "#X"):
+        return len(name) > 2 and set(name[2:]) <= set(string.hexdigits)
+    if name[:1] == "#":
+        return len(name) > 1 and set(name[1:]) <= set(string.digits)
+    letters = set(string.ascii_letters)
+    return 2 <= len(name) <= 32 and name[0] in letters and set(name) <= letters | set(string.digits)
+
+
+# What the contract's SQL says a row breaks.
+
+
+def broken_by_sql(rows: Iterable[Row], release: Release = FILTERED) -> list[set[str]]:
+    rules = Contract.of(release).row_rules
+    table = table_of(list(rows))
+    with duckdb.connect() as connection:
+        connection.register("rows", table)
+        found = connection.execute(f"SELECT {told(rules)} FROM rows").fetchall()
+    return [set(names) for (names,) in found]
+
+
+def told(rules: Iterable[RowRule]) -> str:
+    names = ", ".join(f"CASE WHEN {rule.broken} THEN '{rule.name}' END" for rule in rules)
+    return f"list_filter([{names}], lambda name: name IS NOT NULL)"
 
 
 @pytest.fixture(scope="module")
 def edges(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     """A row for each of VALUES, with its number there as hash."""
     rows = [pair(number, **{name: value}) for number, (_, name, value, _) in enumerate(VALUES)]
-    return load_rows(tmp_path_factory.mktemp("edges"), rows)
+    return load_rows(tmp_path_factory.mktemp("edges"), rows, FILTERED)
 
 
 @pytest.fixture(scope="module")
-def reasons(edges: Warehouse) -> dict[object, object]:
-    return dict(fetch(edges, "SELECT hash, reasons FROM quarantine"))
+def broken(edges: Warehouse) -> Mapping[object, object]:
+    return dict(fetch(edges, f"SELECT hash, {told(ROW_RULES.values())} FROM pairs"))
 
 
 @pytest.fixture(scope="module")
-def masks(edges: Warehouse) -> dict[object, object]:
-    return dict(fetch(edges, "SELECT hash, defects FROM pairs"))
+def marked(edges: Warehouse) -> Mapping[object, object]:
+    """For each row its mask and, if it is in quarantine, its reasons."""
+    found = fetch(
+        edges, "SELECT hash, defects, reasons FROM pairs LEFT JOIN quarantine USING (hash, defects)"
+    )
+    return {number: (mask, reasons or []) for number, mask, reasons in found}
 
 
 def test_every_rule_has_cases() -> None:
-    assert tuple(CASES) == tuple(RULE_SUMMARIES) == RULES
+    assert tuple(dict.fromkeys(rule for rule, *_ in CASES)) == tuple(ROW_RULES)
+    assert tuple(rule.name for rule in ROW_RULES.values() if rule.quarantines) == RULES
 
 
 @pytest.mark.parametrize(
-    "number", range(len(VALUES)), ids=[f"{rule}: {value!r}" for rule, _, value, _ in VALUES]
+    "number",
+    range(len(VALUES)),
+    ids=[f"{rule}: {name} {str(value)[:40]!r}" for rule, name, value, _ in VALUES],
 )
-def test_a_value_breaks_just_its_rule_or_none(
-    number: int, masks: dict[object, object], reasons: dict[object, object]
+def test_a_value_breaks_just_its_rule_or_keeps_it(
+    number: int, broken: Mapping[int, list[str]], marked: Mapping[int, object]
 ) -> None:
-    rule, _, _, broken = VALUES[number]
-    assert reasons.get(number, []) == ([rule] if broken else [])
-    assert masks[number] == (1 << RULES.index(rule) if broken else 0)
+    rule, name, value, breaks = VALUES[number]
+    if breaks:
+        assert broken[number] == [rule]
+    else:
+        assert rule not in broken[number]
+        assert set(broken[number]) == broken_in(pair(number, **{name: value}))
+    reasons = [each for each in RULES if each in broken[number]]
+    assert marked[number] == (sum(1 << RULES.index(reason) for reason in reasons), reasons)
+
+
+def test_every_column_has_an_answer_for_what_is_no_value() -> None:
+    scores = {
+        score: [(None, "range"), (NAN, "range"), (INF, "range"), (-INF, "range"), (-0.0, zero)]
+        for score, zero in (
+            *(("similarity", "cutoff"), ("punsafe", ""), ("pwatermark", "")),
+            ("aesthetic", "range"),
+        )
+    }  # fmt: skip
+    answers = [
+        *(("url", value, "url_http") for value in NOT_THERE),
+        *(("text", value, "text_present") for value in NOT_THERE),
+        *((side, value, rule) for side in ("width", "height")
+          for value, rule in ((None, "sizes_known"), (0, f"{side}_positive"))),
+        *(("hash", value, "") for value in (None, 0, -1)),
+        *((score, value, rule and f"{score}_{rule}")
+          for score, values in scores.items() for value, rule in values),
+    ]  # fmt: skip
+    assert {name for name, *_ in answers} == set(CORE)
+    found = broken_by_sql(pair(**{name: value}) for name, value, _ in answers)
+    for (name, value, rule), broken in zip(answers, found, strict=True):
+        assert broken == {rule} - {""}, f"{name} {value!r}"
+
+
+# Strings in which the shortcuts could go wrong, whole or as part of others.
+TRICKY = [
+    *("http://", "https://", "HTTPS://", "https://{", "http://a b", "https://`", "https://a"),
+    *("http", "&", "&amp;", "&#", "&#x", ";", "#", "x27", "12", "9", ":", "/", "!", "~", "a", "Z"),
+    *("\x00", "\x1f", "\x7f", "\x80", "\x85", "\x9f", "\xa0", "\t", "\n", " ", "\x1c", "\u3000"),
+    *('"', "\\", "\\u0000", "'", "\ufffd", "\ufeff", "\u200b", "\u2028", "\u202e", "\u0301"),
+    *("😀", "👩‍👩‍👧", "🏳️‍🌈", "e\u0301", "거실", "٣", "１", "\ud7ff", "\ue000", "\U0010ffff"),
+]  # fmt: skip
+CAPTIONS = st.lists(
+    st.sampled_from(TRICKY)
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=3)
+    | st.text(max_size=3, alphabet=st.characters(max_codepoint=0xFF)),
+    max_size=6,
+).map("".join)
+_BLANK = "".join(f"\\x{{{ord(blank):x}}}" for blank in BLANKS)
+# The same rules without anything that decides sooner than the expression does; true where broken.
+PLAIN = {
+    "url_http": f"NOT regexp_matches(url, '^(?i:https?)://[^/?#{_BLANK}]')",
+    "text_present": f"NOT regexp_matches(text, '[^{_BLANK}]')",
+    "text_not_only_digits": f"regexp_matches(text, '^[{_BLANK}]*\\p{{Nd}}+[{_BLANK}]*$')",
+    "text_without_replacement_characters": r"regexp_matches(text, '\x{fffd}')",
+    "text_without_control_characters": (
+        rf"regexp_matches(text, '\p{{Cc}}') AND regexp_matches(text, '[^{_BLANK}]')"
+    ),
+    "text_without_html_entities": (
+        "regexp_matches(text, '&(?:#\\d+|#[xX][[:xdigit:]]+|[[:alpha:]][[:alnum:]]{1,31});')"
+    ),
+}
+
+
+@given(st.lists(CAPTIONS, min_size=1, max_size=60))
+def test_rules_for_text_decide_as_plain_python_does(strings: list[str]) -> None:
+    rows = [pair(url=each, text=each) for each in strings]
+    for row, found in zip(rows, broken_by_sql(rows), strict=True):
+        assert found == broken_in(row), repr(row["text"])
+
+
+@given(st.lists(CAPTIONS, min_size=1, max_size=60))
+def test_shortcuts_decide_as_the_plain_expressions_do(strings: list[str]) -> None:
+    with duckdb.connect() as connection:
+        connection.register("rows", table_of([pair(url=each, text=each) for each in strings]))
+        assert unlike_plain(connection) == dict.fromkeys(PLAIN)
+
+
+def unlike_plain(connection: duckdb.DuckDBPyConnection) -> dict[str, str | None]:
+    """For each of PLAIN a string of `rows` on which the rule decides otherwise, if there is one."""
+    unlike = (
+        f"min(url) FILTER (({ROW_RULES[rule].broken}) IS DISTINCT FROM ({plain}))"
+        for rule, plain in PLAIN.items()
+    )
+    found = connection.execute(f"SELECT {', '.join(unlike)} FROM rows").fetchall()
+    return dict(zip(PLAIN, found[0], strict=True))
+
+
+@pytest.mark.parametrize("around", ["{}", "a{}", "{}7", "7{}", "https://{}", "&am{};"])
+def test_shortcuts_decide_as_the_plain_expressions_do_for_every_character(around: str) -> None:
+    with duckdb.connect(config={"threads": 2}) as connection:
+        connection.execute("CREATE TABLE rows (url VARCHAR, text VARCHAR)")
+        connection.execute(
+            "INSERT INTO rows SELECT replace(?, '{}', chr(code::INTEGER)) AS url, url AS text"
+            f" FROM range({0x110000}) AS codes (code) WHERE code NOT BETWEEN {0xD800} AND {0xDFFF}",
+            [around],
+        )
+        assert unlike_plain(connection) == dict.fromkeys(PLAIN)
+
+
+def test_every_entity_of_html_is_found() -> None:
+    names = [name for name in html.entities.html5 if name.endswith(";")]
+    assert len(names) > 2000
+    for name, found in zip(names, broken_by_sql(pair(text=f"a &{n}") for n in names), strict=True):
+        assert found == {"text_without_html_entities"}, name
+
+
+@given(st.lists(st.floats() | st.none(), min_size=1, max_size=40))
+def test_rules_for_scores_decide_as_plain_python_does(values: list[float | None]) -> None:
+    scores = ("similarity", "punsafe", "pwatermark", "aesthetic")
+    rows = [pair(**{score: value}) for value in values for score in scores]
+    for row, found in zip(rows, broken_by_sql(rows), strict=True):
+        assert found == broken_in(row), row
+
+
+@pytest.mark.parametrize("rule", ROW_RULES.values(), ids=lambda rule: rule.name)
+def test_what_a_person_runs_finds_all_rows_that_break_a_rule(
+    rule: RowRule, edges: Warehouse, broken: Mapping[int, list[str]]
+) -> None:
+    found = fetch(edges, f"SELECT shard, hash FROM ({rule.finds}) ORDER BY hash")
+    assert found == [("part-0.parquet", n) for n in sorted(broken) if rule.name in broken[n]]
 
 
 def test_rows_are_valid_or_in_quarantine(edges: Warehouse) -> None:
@@ -122,12 +419,26 @@ def test_rows_are_valid_or_in_quarantine(edges: Warehouse) -> None:
     assert sorted(valid) == sorted(column(edges, "SELECT hash FROM pairs WHERE defects = 0"))
 
 
-def test_a_row_that_breaks_every_rule_has_every_bit(tmp_path: Path) -> None:
-    worst = dict.fromkeys(CORE) | {"width": 0, "height": 0}
-    warehouse = load_rows(tmp_path, [worst])
-    ((mask, reasons),) = fetch(warehouse, "SELECT defects, reasons FROM quarantine")
-    assert mask == 2 ** len(RULES) - 1
-    assert reasons == list(RULES)
+def test_the_mask_of_a_row_is_just_the_rules_it_breaks_in_any_combination(tmp_path: Path) -> None:
+    bad = {"url": "", "text": " ", "width": 0, "height": 0} | dict.fromkeys(CORE[4:])
+    bad.pop("hash")
+    rows = [
+        pair(mask, **{name: bad[name] for bit, name in enumerate(bad) if mask & 1 << bit})
+        for mask in range(2 ** len(RULES))
+    ]
+    warehouse = load_rows(tmp_path, rows)
+    assert fetch(warehouse, "SELECT hash, defects, reasons FROM quarantine ORDER BY hash") == [
+        (mask, mask, [rule for bit, rule in enumerate(RULES) if mask & 1 << bit])
+        for mask in range(1, len(rows))
+    ]
+    assert column(warehouse, "SELECT hash FROM valid_pairs") == [0]
+
+
+def test_a_row_that_is_null_throughout_breaks_what_asks_for_a_value(tmp_path: Path) -> None:
+    warehouse = load_rows(tmp_path, [dict.fromkeys(CORE)])
+    assert fetch(warehouse, "SELECT reasons FROM quarantine") == [
+        ([rule for rule in RULES if not rule.endswith("_positive")],)
+    ]
     assert fetch(warehouse, "SELECT * FROM valid_pairs") == []
 
 
@@ -140,14 +451,43 @@ def test_quarantine_keeps_the_row_as_it_came(tmp_path: Path) -> None:
     ]
 
 
+def test_a_row_that_only_counts_is_valid(tmp_path: Path) -> None:
+    dirty = pair(punsafe=0.9, pwatermark=0.9, similarity=0.1, width=None, text="1\ufffd\x00&amp;")
+    assert broken_by_sql([dirty, pair(text="1")], SAMPLE) == [
+        {
+            *("punsafe_filter", "pwatermark_filter", "similarity_cutoff", "sizes_known"),
+            *(rule for rule in ROW_RULES if rule.startswith("text_without")),
+        },
+        {"text_not_only_digits"},
+    ]
+    warehouse = load_rows(tmp_path, [dirty, pair(1, text="1")])
+    assert column(warehouse, "SELECT defects FROM valid_pairs JOIN pairs USING (hash)") == [0, 0]
+
+
+def test_bits_of_rules_never_change() -> None:
+    # They are in warehouses and files that people have.
+    bits = {rule.name: rule.bit for rule in CHECKS.values() if isinstance(rule, RowRule)}
+    assert {name: bit for name, bit in bits.items() if bit is not None} == {
+        "url_http": 0, "text_present": 1, "width_positive": 2, "height_positive": 3,
+        "similarity_range": 4, "punsafe_range": 5, "pwatermark_range": 6, "aesthetic_range": 7,
+    }  # fmt: skip
+
+
 def test_a_release_without_scores_has_fewer_rules_with_the_same_bits(tmp_path: Path) -> None:
-    bits = {rule.name: rule.bit for rule in SAMPLE.rules}
-    assert {rule.name: rule.bit for rule in RAW.rules} == {name: bits[name] for name in RULES[:5]}
+    raw = {rule.name: rule.bit for rule in Contract.of(RAW).row_rules if rule.quarantines}
+    assert raw == {name: ROW_RULES[name].bit for name in RULES[:5]}
     row = {**pair(), "license": "?", "nsfw": "UNLIKELY", "similarity": None}
     warehouse = load_rows(tmp_path, [row], RAW)
     assert fetch(warehouse, "SELECT defects, reasons FROM quarantine") == [
-        (1 << bits["similarity_range"], ["similarity_range"])
+        (1 << RULES.index("similarity_range"), ["similarity_range"])
     ]
+
+
+def test_other_releases_have_other_ranges(tmp_path: Path) -> None:
+    release = find_release("aesthetics_v2_4.5")
+    rows = [pair(1, aesthetic=4.5), pair(2, aesthetic=math.nextafter(4.5, 4)), pair(3)]
+    warehouse = load_rows(tmp_path, rows, release)
+    assert column(warehouse, "SELECT hash FROM quarantine") == [2]
 
 
 def test_valid_pairs_always_has_the_core_columns(tmp_path: Path) -> None:
@@ -162,57 +502,91 @@ def test_valid_pairs_always_has_the_core_columns(tmp_path: Path) -> None:
     ]
 
 
-def test_other_releases_have_other_ranges(tmp_path: Path) -> None:
-    release = find_release("aesthetics_v2_4.5")
-    rows = [pair(1, aesthetic=4.5), pair(2, aesthetic=math.nextafter(4.5, 4)), pair(3)]
-    warehouse = load_rows(tmp_path, rows, release)
-    assert column(warehouse, "SELECT hash FROM quarantine") == [2]
-
-
-def test_no_rules_mark_nothing() -> None:
-    assert defects_expression(row_rules([], {})) == "0"
-
-
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional={bound: st.floats(-5, 5) for bound in ("at_least", "above", "at_most", "below")},
-    ),
-    st.lists(st.floats() | st.floats(-5, 5) | st.none(), max_size=20),
-)
-def test_an_interval_holds_what_lies_between_its_bounds(
-    bounds: dict[str, float], values: list[float | None]
+@pytest.mark.parametrize("release", [SAMPLE, RAW], ids=lambda release: release.name)
+def test_what_shards_say_may_be_null_and_what_loading_adds_may_not(
+    release: Release, tmp_path: Path
 ) -> None:
-    if {"at_least", "above"} <= bounds.keys() or {"at_most", "below"} <= bounds.keys():
-        with pytest.raises(ValidationError, match="not both"):
-            Interval(**bounds)
-        return
-    tried = [*values, *bounds.values()]
-    predicate = Interval(**bounds).predicate("x")
-    with duckdb.connect() as connection:
-        held = [
-            connection.execute(f"SELECT ({predicate}) IS TRUE FROM (SELECT ?::DOUBLE AS x)", [x])
-            .fetchall()[0][0]
-            for x in tried
-        ]  # fmt: skip
-    assert held == [
-        x is not None
-        and not math.isnan(x)
-        and bounds.get("at_least", -INF) <= x <= bounds.get("at_most", INF)
-        and ("above" not in bounds or x > bounds["above"])
-        and ("below" not in bounds or x < bounds["below"])
-        for x in tried
+    warehouse = load_rows(tmp_path, [], release)
+    described = fetch(warehouse, "DESCRIBE pairs")
+    assert [(name, type_, null) for name, type_, null, *_ in described] == [
+        *((column.name, column.sql_type, "YES") for column in release.canonical_columns),
+        ("shard_id", "INTEGER", "NO"),
+        ("defects", "INTEGER", "NO"),
+    ]
+    for one, other in (("shard_id", "defects"), ("defects", "shard_id")):
+        with pytest.raises(duckdb.ConstraintException, match=one):
+            change(warehouse, f"INSERT INTO pairs BY NAME SELECT 0 AS {other}")
+
+
+@pytest.mark.parametrize("release", catalogue().values(), ids=lambda release: release.name)
+def test_every_release_has_every_check_or_says_why_not(release: Release) -> None:
+    contract = Contract.of(release)
+    assert [check.name for check in contract.checks] == list(CHECKS)
+    assert contract.checks == (*contract.on("pairs"), *contract.on("revision_drift"))
+    for check in contract.checks:
+        assert contract[check.name] is check
+        assert check.absent or check.demands, check.name
+        assert check.summary, check.name
+        assert check.advice.endswith("."), check.name
+        assert check.threshold_in_words, check.name
+        assert check.finds, check.name
+        assert (check.name, check.asset, check.blocking, check.unit, check.threshold) == (
+            (like := CHECKS[check.name]).name, like.asset, like.blocking, like.unit, like.threshold
+        )  # fmt: skip
+    absent = {check.name for check in contract.checks if check.absent}
+    assert absent == {
+        *(f"{score}_{what}" for score in ("similarity", "punsafe", "pwatermark", "aesthetic")
+          for what in ("range", "drift") if score not in release.columns),
+        *(f"{score}_filter" for score in ("punsafe", "pwatermark", "aesthetic")
+          if score not in release.filters),
+        *(("similarity_cutoff",) if release.similarity_cutoff is None else ()),
+        *(("published_rows",) if release.published_rows is None else ()),
+        *(("hashes_unique", "hash_matches") if "hash" not in release.columns else ()),
+    }  # fmt: skip
+    held_to = [*contract.row_rules, *contract.measures("pairs")]
+    assert absent.isdisjoint(check.name for check in held_to)
+
+
+def test_a_release_of_addresses_and_captions_is_held_to_what_it_has() -> None:
+    release = Release(name="own", columns=("url", "text"))
+    contract = Contract.of(release)
+    assert [rule.name for rule in contract.row_rules] == [
+        *("url_http", "text_present", "text_not_only_digits"),
+        *(f"text_without_{dirt}" for dirt in (
+            "replacement_characters", "control_characters", "html_entities")),
+    ]  # fmt: skip
+    assert [measure.name for measure in contract.measures("pairs")] == [
+        *("every_source_row_loaded", "rows_present", "urls_unique")
+    ]
+    assert {c.absent for c in contract.on("pairs") if c.name == "sizes_known"} == {
+        "it has no width"
+    }
+
+
+def test_only_schema_reconciliation_and_orientation_block() -> None:
+    assert [check.name for check in CHECKS.values() if check.blocking] == [
+        *("schema_as_contracted", "every_source_row_loaded", "every_row_accounted_for"),
+        "size_orientation",
     ]
 
 
-@pytest.mark.parametrize(
-    ("interval", "text"),
-    [
-        (Interval(above=7, at_most=10), "7 < x <= 10"),
-        (Interval(at_least=-1, below=1), "-1 <= x < 1"),
-        (Interval(at_least=4.5), "4.5 <= x"),
-        (Interval(), "x"),
-    ],
-)
-def test_an_interval_reads_like_mathematics(interval: Interval, text: str) -> None:
-    assert str(interval) == text
+def test_thresholds_change_verdicts_and_never_which_rows_are_valid() -> None:
+    lenient = Threshold(error_above=0.9)
+    changed = Contract.of(SAMPLE, {"url_http": lenient, "rows_drift": lenient})
+    usual = Contract.of(SAMPLE)
+    differing = {
+        ours.name for ours, theirs in zip(changed.checks, usual.checks, strict=True)
+        if ours != theirs
+    }  # fmt: skip
+    assert differing == {"url_http", "rows_drift"}
+    assert changed["url_http"].threshold == changed["rows_drift"].threshold == lenient
+    assert changed["url_http"].threshold_in_words == "an error above 90 % of the rows"
+    assert changed.row_rules[0].broken == usual.row_rules[0].broken
+
+
+def test_a_check_that_there_is_not_has_no_place_in_the_mask() -> None:
+    expression = defects_expression(Release(name="own", columns=("url", "text")))
+    with duckdb.connect() as connection:
+        rows = "(VALUES (NULL, NULL), ('https://a', NULL), ('', 'a'), ('https://a', 'a'))"
+        found = connection.execute(f"SELECT {expression} FROM {rows} AS rows (url, text)")
+        assert sorted(found.fetchall()) == [(0,), (1,), (2,), (3,)]

@@ -1,52 +1,80 @@
 """Great Expectations' pages: every run is there, and nothing goes online."""
 
+import json
+import os
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
 
-from laion_pipeline.quality import validate_pairs
-from tests.builders import SAMPLE, load_rows, pair
+from laion_pipeline.contract import Contract
+from laion_pipeline.quality.data_docs import RUNS_LISTED
+from laion_pipeline.quality.validation import validate
+from laion_pipeline.warehouse import Warehouse
+from tests.builders import SAMPLE, change, hashed, load_rows, pair
 
 CAPTION = "a caption that is nobody's business"
+ADDRESS = "nobody.example"
+SUITES = ("pairs", "pairs rows", "pairs measures")
 
 
 @pytest.fixture(scope="module")
-def docs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The pages after two validations of rows of which one has no URL."""
-    place = tmp_path_factory.mktemp("docs")
-    warehouse = load_rows(place, [pair(), pair(url=None, text=CAPTION)])
-    for _ in range(2):
-        validate_pairs(warehouse, SAMPLE, place / "data_docs")
-    return place / "data_docs"
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """Rows of which one has no URL, and one shows what should not be."""
+    rows = [pair(), pair(url=None, text=CAPTION), pair(2, url=f"https://{ADDRESS}/", text="12")]
+    return load_rows(tmp_path_factory.mktemp("docs"), hashed(rows))
+
+
+@pytest.fixture(scope="module")
+def docs(warehouse: Warehouse) -> Path:
+    """The pages after two validations of `pairs`, the second of another revision."""
+    folder = warehouse.file.parent / "it's 100%25 <b>$HOME" / "data_docs"
+    for revision in ("1111", "2222"):
+        change(warehouse, f"UPDATE provenance SET revision = '{revision}'")
+        validate(warehouse, Contract.of(SAMPLE), "pairs", folder)
+    return folder
+
+
+def index_of(docs: Path) -> str:
+    return (docs / "index.html").read_text("utf-8")
 
 
 def test_every_run_is_listed_newest_first(docs: Path) -> None:
-    index = (docs / "index.html").read_text("utf-8")
-    times = re.findall(r">(\d{4}-\d\d-\d\d[^<]*)</a>", index)
-    assert len(set(times)) == 2
-    assert times == sorted(times, reverse=True)
-    assert "sample" in index
+    lines = re.findall(r"<tr><td>(\d{4}-\d\d-\d\d[^<]*)</td><td>([^<]*)</td>", index_of(docs))
+    assert [unescape(name) for _, name in lines] == ["sample 2222", "sample 1111"]
+    assert [time for time, _ in lines] == sorted((time for time, _ in lines), reverse=True)
 
 
-def test_links_lead_somewhere(docs: Path) -> None:
-    index = (docs / "index.html").read_text("utf-8")
-    for link in re.findall(r'href="([^"]+)"', index):
-        if link != "../report.html":
-            assert (docs / unquote(unescape(link))).is_file()
+def test_each_suite_of_each_run_has_a_page(docs: Path) -> None:
+    links = [unquote(unescape(link)) for link in re.findall(r'href="([^"]+)"', index_of(docs))]
+    assert links.count("../report.html") == 1
+    inside = [link for link in links if link != "../report.html"]
+    assert all((docs / link).is_file() for link in inside)
+    assert len(set(inside)) == len(inside) == 3 * len(SUITES), "expectations, and two runs"
+    for suite in SUITES:
+        assert (docs / "expectations" / f"{suite}.html").is_file()
 
 
-def test_a_run_says_what_was_unmet(docs: Path) -> None:
-    for page in (docs / "validations").rglob("*.html"):
+def test_a_run_says_what_was_unmet_and_how_badly(docs: Path) -> None:
+    """One URL in three is missing: a warning is due and an error. One caption is only digits."""
+    assert re.findall(r": (\d+) of (\d+)<br>", index_of(docs)) == [
+        ("14", "14"), ("15", "17"), ("14", "16"),
+    ] * 2  # fmt: skip
+    counts = re.findall(r"</td>\s*<td>(\d+)</td>\s*<td>(\d+)</td></tr>", index_of(docs))
+    assert counts == [("2", "1")] * 2, "url_http's two, published_rows, text_not_only_digits"
+    pages = [page for page in (docs / "validations").rglob("*.html") if "rows" in page.name]
+    assert len(pages) == 2
+    for page in pages:
         text = unescape(page.read_text("utf-8"))
         assert re.search(r"url_http: url is there[^<]*with a host\W.*?>\s*1\s*<", text, re.DOTALL)
 
 
 def test_no_page_goes_online_or_runs_a_script(docs: Path) -> None:
     pages = list(docs.rglob("*.html"))
-    assert len(pages) == 4
+    assert len(pages) == 1 + 3 * len(SUITES)
     for page in pages:
         text = page.read_text("utf-8")
         assert "default-src 'none'" in text
@@ -54,14 +82,51 @@ def test_no_page_goes_online_or_runs_a_script(docs: Path) -> None:
         assert not re.search(r"\son\w+=", text)
 
 
-def test_no_page_shows_a_caption(docs: Path) -> None:
+def test_analytics_are_off(docs: Path) -> None:
+    assert os.environ["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_no_file_shows_a_caption_or_an_address(docs: Path) -> None:
     written = [file for file in docs.rglob("*") if file.suffix in (".html", ".json")]
-    assert len(written) == 6
-    assert all(CAPTION not in file.read_text("utf-8") for file in written)
+    assert len(written) >= 1 + 3 * len(SUITES)
+    for file in written:
+        text = unescape(file.read_text("utf-8"))
+        assert CAPTION not in text
+        assert ADDRESS not in text
+
+
+def test_the_oldest_runs_make_way(warehouse: Warehouse, docs: Path, tmp_path: Path) -> None:
+    """Of twenty-two runs twenty are kept, with just their pages; others have not been touched."""
+    folder = tmp_path / "data_docs"
+    shutil.copytree(docs, folder)
+    newest = json.loads((folder / ".runs.json").read_text())[0]
+    runs = []
+    for number in reversed(range(RUNS_LISTED + 1)):
+        page = f"validations/old {number}.html"
+        (folder / page).write_text("old")
+        suite = {**newest["suites"][0], "page": page.replace(" ", "%20")}
+        runs.append({**newest, "name": f"old {number}", "suites": [suite]})
+    (folder / ".runs.json").write_text(json.dumps(runs))
+    validate(warehouse, Contract.of(SAMPLE), "pairs", folder)
+    index = index_of(folder)
+    assert index.count("<tr><td>") == RUNS_LISTED
+    kept = {f"old {number}.html" for number in range(2, RUNS_LISTED + 1)}
+    assert {page.name for page in (folder / "validations").glob("*.html")} == kept
+    assert "old 2<" in index
+    assert "old 1<" not in index
+
+
+@pytest.mark.parametrize("damage", ["{", "[1]", ""])
+def test_a_list_of_runs_that_cannot_be_read_is_begun_anew(
+    damage: str, warehouse: Warehouse, tmp_path: Path
+) -> None:
+    (tmp_path / ".runs.json").write_text(damage)
+    validate(warehouse, Contract.of(SAMPLE), "pairs", tmp_path)
+    assert index_of(tmp_path).count("<tr><td>") == 1
 
 
 def test_no_docs_where_none_are_asked_for(tmp_path: Path) -> None:
     warehouse = load_rows(tmp_path, [pair()])
     before = set(tmp_path.rglob("*"))
-    validate_pairs(warehouse, SAMPLE)
+    validate(warehouse, Contract.of(SAMPLE), "pairs")
     assert set(tmp_path.rglob("*")) == before

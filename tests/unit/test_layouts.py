@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from laion_pipeline.contract import COLUMNS
+from laion_pipeline.columns import COLUMNS
 from laion_pipeline.errors import LayoutError, ShardError
 from laion_pipeline.layout import match_layout
 from laion_pipeline.releases import Release, catalogue, find_release

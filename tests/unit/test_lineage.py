@@ -2,17 +2,21 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import sqlglot
 from sqlglot import exp
 
+from laion_pipeline.history import record_profile
 from laion_pipeline.lineage import Lineage, column_lineage, source_tables
 from laion_pipeline.sample import generate_sample
-from tests.builders import TYPES, compute, load, pairs, table_of, tables
+from laion_pipeline.tables import materialize_table
+from laion_pipeline.warehouse import Warehouse
+from tests.builders import SAMPLE, load, pairs, table_of, tables
 
 SCHEMA = {
     "t": {"a": "INTEGER", "b": "INTEGER", "c": "INTEGER", "d": "INTEGER"},
@@ -165,52 +169,79 @@ def test_sources_are_what_a_query_reads_but_not_what_it_defines() -> None:
     assert source_tables(query) == {"t", "u"}
 
 
+World = Mapping[str, pa.Table]
+
+
 def _values(table: pa.Table, column: str) -> list[pa.ChunkedArray]:
     """Other values for a column: none at all, in another order, and greater or longer."""
     old = table[column]
     others = [old.take(pa.array(range(len(old)))[::-1]), pa.nulls(len(old), old.type)]
     if pa.types.is_string(old.type):
         return [*others, pc.binary_join_element_wise(pc.utf8_slice_codeunits(old, 9), "", "x")]
-    return [*others, pc.add(old, pa.scalar(3, old.type))]
+    if pa.types.is_boolean(old.type):
+        return [*others, pc.invert(old)]
+    if pa.types.is_integer(old.type) or pa.types.is_floating(old.type):
+        return [*others, pc.add(old, pa.scalar(3, old.type))]
+    return others
 
 
 @pytest.fixture(scope="module")
-def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[pa.Table]:
-    """A sample whose rows are all different, and rows of which most repeat one URL."""
+def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[World]:
+    """A sample at its second revision, and rows of which most repeat one URL."""
     folder = tmp_path_factory.mktemp("sample")
-    generate_sample(folder / "shards", rows=600, shards=2)
-    with load(folder / "shards").connect() as connection:
-        valid = connection.execute("FROM valid_pairs").to_arrow_table()
+    shards = generate_sample(folder / "shards", rows=600, shards=2)
+    warehouse = load(folder / "shards")
+    _profile(warehouse)
+    table = pq.read_table(shards[1])
+    pq.write_table(pa.concat_tables([table[:-9], table[:5]]), shards[1])
+    load(folder / "shards")
+    _profile(warehouse)
+    names = {name for table in tables().values() for name in table.sources}
+    with warehouse.connect() as connection:
+        read = {name: connection.execute(f"FROM {name}").to_arrow_table() for name in names}
     popular = pairs(2100, url="https://popular.example") + pairs(80, first=5000, aesthetic=8.0)
     repeating = table_of(popular).append_column("shard_id", pa.array([0] * 2180, pa.int32()))
-    return [valid, repeating]
+    return [read, {"valid_pairs": repeating}]
 
 
-def _bags(name: str, valid_pairs: pa.Table) -> list[Counter[str]]:
+def _profile(warehouse: Warehouse) -> None:
+    folder = warehouse.file.parent / "tables"
+    for name in ("score_summary", "score_histogram"):
+        materialize_table(warehouse, tables()[name], folder)
+    record_profile(warehouse, SAMPLE, folder)
+
+
+def _bags(name: str, world: World) -> list[Counter[str]]:
     """For each column of a derived table its values, whatever their order."""
-    rows: Sequence[Sequence[object]] = compute(name, valid_pairs)
+    with duckdb.connect() as connection:
+        for source in tables()[name].sources:
+            connection.register(source, world[source])
+        rows: Sequence[Sequence[object]] = connection.execute(tables()[name].sql).fetchall()
     return [Counter(repr(row[n]) for row in rows) for n in range(len(tables()[name].columns))]
 
 
-@pytest.mark.parametrize("name", tables())
-@pytest.mark.parametrize("changed", [*list(TYPES)[:9], "shard_id"])
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [(t.name, source) for t in tables().values() for source in sorted(t.sources)],
+)
 def test_only_columns_that_say_so_change_with_a_column(
-    name: str, changed: str, worlds: list[pa.Table]
+    name: str, source: str, worlds: list[World]
 ) -> None:
     columns = tables()[name].columns
-    depends = [f"valid_pairs.{changed}" in column.lineage.all for column in columns]
     # Only the extremes rank a thousand repetitions in another way.
     for world in worlds if name == "score_extremes" else worlds[:1]:
         before = _bags(name, world)
-        for values in _values(world, changed):
-            position = world.schema.get_field_index(changed)
-            after = _bags(name, world.set_column(position, changed, values))
-            moved = [
-                column.name
-                for column, was, now, may in zip(columns, before, after, depends, strict=True)
-                if was != now and not may
-            ]
-            assert moved == [], f"change with {changed}, which their lineage lacks"
+        assert before[0], "there is something that can change"
+        for place, changed in enumerate(world[source].column_names):
+            for values in _values(world[source], changed):
+                other = world[source].set_column(place, changed, values)
+                after = _bags(name, {**world, source: other})
+                moved = [
+                    column.name
+                    for column, was, now in zip(columns, before, after, strict=True)
+                    if was != now and f"{source}.{changed}" not in column.lineage.all
+                ]
+                assert moved == [], f"change with {source}.{changed}, which their lineage lacks"
 
 
 @pytest.mark.parametrize(
@@ -229,8 +260,25 @@ def test_the_project_s_tables_say_what_they_come_from(table: str, column: str, d
     assert found.direct == {f"valid_pairs.{name}" for name in direct.split()}
 
 
-def test_lineage_names_only_columns_that_there_are(tmp_path: Path) -> None:
-    known = {f"valid_pairs.{name}" for name in (*list(TYPES)[:9], "shard_id")}
+@pytest.mark.parametrize(
+    ("table", "column", "direct"),
+    [
+        ("quarantine_counts", "reason", "quarantine.reasons"),
+        ("quarantine_counts", "shard", "shards.path"),
+        ("revision_diff", "shard", "shards.path previous_shards.path"),
+        ("revision_diff", "rows", "shards.rows"),
+        ("revision_diff", "previous_rows", "previous_shards.rows"),
+        ("revision_drift", "revision", "provenance.revision"),
+        ("revision_drift", "rows", "release_history.value"),
+    ],
+)
+def test_tables_of_other_relations_say_so_too(table: str, column: str, direct: str) -> None:
+    found = {c.name: c.lineage for c in tables()[table].columns}[column]
+    assert found.direct == of(direct)
+
+
+def test_lineage_names_only_columns_that_there_are(worlds: list[World]) -> None:
+    known = {f"{name}.{column}" for name, t in worlds[0].items() for column in t.column_names}
     for table in tables().values():
         for column in table.columns:
             assert column.lineage.all <= known

@@ -7,7 +7,8 @@ import pytest
 
 from assets.definitions import defs
 from laion_pipeline.charts import CHARTS
-from laion_pipeline.quality import PAIRS_CHECKS
+from laion_pipeline.contract import CHECKS
+from laion_pipeline.contract.page import contract_page
 from laion_pipeline.releases import catalogue, find_release
 from laion_pipeline.settings import Settings
 from laion_pipeline.tables import read_tables
@@ -54,7 +55,12 @@ def test_charts() -> None:
 
 
 def test_checks() -> None:
-    assert rows_of("check on `pairs`") == set(PAIRS_CHECKS)
+    assert rows_of("check on `pairs`") == {n for n, c in CHECKS.items() if c.asset == "pairs"}
+    assert all(f"`{name}`" in README for name in CHECKS)
+
+
+def test_the_page_on_the_contract_is_up_to_date() -> None:
+    assert (PROJECT / "docs" / "contract.md").read_text("utf-8") == contract_page()
 
 
 def test_assets_are_all_named() -> None:

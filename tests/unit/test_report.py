@@ -8,8 +8,9 @@ from shutil import copytree
 import pytest
 
 from laion_pipeline.charts import CHARTS, render_chart
-from laion_pipeline.checks import CheckResult, record_checks
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.history import record_profile
+from laion_pipeline.quality.results import CheckResult, record_checks
 from laion_pipeline.releases import Release
 from laion_pipeline.report import render_report
 from laion_pipeline.sample import generate_sample
@@ -31,10 +32,25 @@ from tests.builders import (
 )
 
 CHECKS = (
-    CheckResult("pairs", "text_present", "warned", "text is there", 1000, 1),
-    CheckResult("pairs", "url_http", "failed", "url is <b>http</b>", 1000, 30, ({"url": "x"},)),
-    CheckResult("pairs", "punsafe_range", "not in this release", "not in this release", 0, 0),
-)
+    CheckResult(
+        asset="pairs", name="text_present", status="warned", description="text is there",
+        threshold="a warning above 0 %", rows=1000, failing_rows=1, value=0.001,
+        advice="Do <i>this</i>.", sql="SELECT '<b>' FROM pairs", shards=(("<part>.parquet", 1),),
+        examples=({"url": "http://x", "text": "</td><script>x</script>", "width": None},),
+    ),
+    CheckResult(
+        asset="pairs", name="url_http", status="failed", description="url is <b>http</b>",
+        rows=1000, failing_rows=30, value=0.03, advice="Look.",
+    ),
+    CheckResult(
+        asset="pairs", name="punsafe_range", status="not in this release",
+        description="it has no punsafe",
+    ),
+    CheckResult(
+        asset="revision_drift", name="aesthetic_drift", status="warned", description="as before",
+        value=0.123, value_of="population stability index", rows=5,
+    ),
+)  # fmt: skip
 VOID = {"meta", "img", "br", "hr", "link", "input"}
 
 
@@ -74,7 +90,10 @@ def prepared(folder: Path, release: Release = SAMPLE) -> tuple[Warehouse, Paths]
     warehouse = load(paths.shards, release)
     with warehouse.connect() as connection:
         record_checks(connection, CHECKS)
-    for table in tables().values():
+    drift = tables()["revision_drift"]
+    for table in (*(table for table in tables().values() if table != drift), drift):
+        if table == drift:
+            record_profile(warehouse, release, paths.tables)
         result = materialize_table(warehouse, table, paths.tables)
         check_table(warehouse, table, result.rows)
     return warehouse, paths
@@ -135,7 +154,10 @@ def test_the_page_is_whole(page: Page) -> None:
 def test_the_page_loads_nothing(page: Page) -> None:
     loading = {"src", "href", "srcset", "data", "action", "poster", "background", "formaction"}
     for tag, attributes in page.elements:
-        assert tag not in {"script", "iframe", "object", "embed", "base", "form", "a", "link"}
+        assert tag not in {"script", "iframe", "object", "embed", "base", "form", "link"}
+        if tag == "a":  # beside the report, and only when asked for
+            assert attributes == {"href": "data_docs/index.html"}
+            continue
         assert not [name for name in attributes if name.startswith("on")]
         for name in loading & attributes.keys():
             assert str(attributes[name]).startswith("data:image/png;base64,")
@@ -157,12 +179,36 @@ def test_numbers_are_those_of_the_warehouse(sample: tuple[Warehouse, Paths], pag
     expected = f"rows 2,000 valid {valid:,} quarantined {2000 - valid:,} shards 3"
     assert expected in page.text
     for check in CHECKS:
-        assert f"{check.name} {check.status} {check.description}" in page.text
+        assert f"{check.asset} {check.name} {check.status} {check.description}" in page.text
     for name in tables():
         assert f"{name} self_check passed" in page.text
     for path, sha256 in fetch(sample[0], "SELECT path, sha256 FROM shards"):
         assert str(path) in page.text
         assert str(sha256) in page.text
+
+
+def test_what_is_wrong_is_explained_first_the_errors(page: Page) -> None:
+    assert "Checks: 7 passed, 2 warned, 1 failed." in page.text
+    explained = page.text.split("1 failed.", 1)[1].split("all 11 checks", 1)[0]
+    assert explained.index("30 of 1,000 rows fail: url is <b>http</b>") < explained.index("1 of 1")
+    for words in (
+        "threshold a warning above 0 % share 0.1 % since 20",
+        "what to do Do <i>this</i>. where <part>.parquet: 1",
+        "all of them SELECT '<b>' FROM pairs",
+        "url text width http://x </td><script>x</script>",
+        "population stability index 0.123: as before",
+    ):
+        assert words in explained
+    assert "punsafe_range" not in explained
+    assert "Nothing to compare with" in page.text
+
+
+def test_what_changed_since_the_previous_revision_is_told(folder: Path) -> None:
+    report_of(folder, pairs(20))
+    page = report_of(folder, [*pairs(18, text="another"), *pairs(4, first=40)])
+    told = "4 rows added, 2 removed, 18 with another caption, 0 with another score, in 1 of 1"
+    assert told in page.text
+    assert "rows 20 22 10 %" in page.text
 
 
 def test_made_up_data_has_a_banner(

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from laion_pipeline.contract import Contract, Threshold
 from laion_pipeline.errors import LaionError, SettingsError, SourceError
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.session import Session
@@ -39,6 +40,7 @@ def test_everything_has_a_default(tmp_path: Path) -> None:
     assert session.settings.source is None
     assert session.settings.revision == "main"
     assert session.settings.max_shards is None
+    assert session.contract == Contract.of(session.release)
     assert (session.warehouse.memory_limit, session.warehouse.threads) == ("4GB", None)
     assert session.paths.root == tmp_path / "data" / "sample"
     assert session.paths.root.is_dir()
@@ -50,7 +52,9 @@ def test_files_have_fixed_places(tmp_path: Path) -> None:
     assert session.paths.shards == root / "shards"
     assert session.paths.warehouse == session.warehouse.file == root / "warehouse.duckdb"
     assert session.paths.tables == root / "tables"
+    assert session.paths.quarantine == root / "tables" / "quarantine.parquet"
     assert session.paths.charts == root / "charts"
+    assert session.paths.data_docs == root / "data_docs"
     assert session.paths.report == root / "report.html"
     assert session.settings.dagster_home == tmp_path / "data" / "dagster"
 
@@ -87,8 +91,10 @@ def test_folders_are_made_absolute(environment: pytest.MonkeyPatch, tmp_path: Pa
     environment.setenv("HOME", str(tmp_path / "home"))
     environment.setenv("LAION_DATA_DIR", "here/../there")
     environment.setenv("LAION_SOURCE", "~/shards")
+    environment.setenv("LAION_CONTRACT", "here/../contract.toml")
     (tmp_path / "home" / "shards").mkdir(parents=True)
     settings = Settings.from_environment()
+    assert settings.contract == tmp_path / "contract.toml"
     assert settings.data_dir == tmp_path / "there"
     assert settings.source == tmp_path / "home" / "shards"
 
@@ -149,6 +155,33 @@ def test_a_source_that_is_no_folder_is_told(
     (tmp_path / "file").write_text("a file")
     environment.setenv("LAION_SOURCE", str(tmp_path / name))
     assert refusal() == f"LAION_SOURCE={tmp_path / name}: no such folder"
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (None, "cannot be read: No such file or directory"),
+        ("[url_http]\nerror_above = -1", "url_http.error_above: should be "),
+        ("[colour]", "colour: no check whose threshold can be set; "),
+    ],
+)
+def test_thresholds_that_cannot_be_are_told_before_anything_is_made(
+    content: str | None, complaint: str, environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "contract.toml"
+    if content is not None:
+        file.write_text(content)
+    environment.setenv("LAION_CONTRACT", str(file))
+    assert refusal().startswith(f"LAION_CONTRACT={file}: {complaint}")
+    assert not (tmp_path / "data").exists()
+
+
+def test_thresholds_are_those_of_the_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "contract.toml").write_text("[url_http]\nerror_above = 0.5\n")
+    environment.setenv("LAION_CONTRACT", str(tmp_path / "contract.toml"))
+    session = Session.open()
+    changed = {"url_http": Threshold(warn_above=0, error_above=0.5)}
+    assert session.contract == Contract.of(session.release, changed)
 
 
 def test_a_source_that_went_or_is_empty_is_told(

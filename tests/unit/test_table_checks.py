@@ -4,11 +4,21 @@ from pathlib import Path
 
 import pytest
 
-from laion_pipeline.checks import read_checks
+from laion_pipeline.history import record_profile
+from laion_pipeline.quality.results import EXAMPLES, read_checks
 from laion_pipeline.sample import generate_sample
 from laion_pipeline.tables import SELF_CHECK, check_table, materialize_table
 from laion_pipeline.warehouse import Warehouse
-from tests.builders import change, load, tables
+from tests.builders import (
+    SAMPLE,
+    change,
+    column,
+    load,
+    pairs,
+    reload,
+    tables,
+    write_shard,
+)
 
 TAMPERINGS = {
     "score_summary": [
@@ -48,17 +58,54 @@ TAMPERINGS = {
         "INSERT INTO score_extremes FROM score_extremes WHERE rank = 1",
         "UPDATE score_extremes SET url = 'https://x' WHERE extreme = 'top' AND rank < 3",
     ],
+    "quarantine_counts": [
+        "UPDATE quarantine_counts SET rows = rows + 1 WHERE reason = 'url_http'",
+        "UPDATE quarantine_counts SET rows = NULL WHERE reason = 'url_http'",
+        "DELETE FROM quarantine_counts WHERE reason = 'punsafe_range'",
+        "DELETE FROM quarantine_counts",
+        "INSERT INTO quarantine_counts VALUES ('boredom', 'part-0.parquet', 3)",
+        "INSERT INTO quarantine_counts FROM quarantine_counts",
+        "UPDATE quarantine_counts SET reason = 'text_present' WHERE reason = 'url_http'",
+    ],
+    "revision_diff": [
+        "UPDATE revision_diff SET added = added + 1 WHERE shard = 'new.parquet'",
+        "UPDATE revision_diff SET removed = removed + 1 WHERE shard = 'new.parquet'",
+        "UPDATE revision_diff SET rows = rows + 1 WHERE shard = 'new.parquet'",
+        "DELETE FROM revision_diff WHERE shard = 'new.parquet'",
+        "DELETE FROM revision_diff",
+        "INSERT INTO revision_diff FROM revision_diff WHERE shard = 'new.parquet'",
+    ],
+    "revision_drift": [
+        "UPDATE revision_drift SET rows = rows + 1 WHERE measure = 'rows'",
+        "UPDATE revision_drift SET stability_index = -0.1 WHERE measure = 'punsafe'",
+        "UPDATE revision_drift SET value = 'nan' WHERE measure = 'punsafe'",
+        "UPDATE revision_drift SET value = NULL WHERE measure = 'punsafe'",
+        "DELETE FROM revision_drift WHERE measure = 'rows'",
+        "DELETE FROM revision_drift",
+    ],
 }
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """All tables, of a second revision that has a shard more."""
     folder = tmp_path_factory.mktemp("made")
     generate_sample(folder / "shards", rows=600, shards=1)
     warehouse = load(folder / "shards")
-    for table in tables().values():
-        materialize_table(warehouse, table, folder / "tables")
+    make(warehouse, folder)
+    write_shard(folder / "shards", "new.parquet", pairs(7, first=10**6))
+    reload(warehouse, folder / "shards")
+    make(warehouse, folder)
     return warehouse
+
+
+def make(warehouse: Warehouse, folder: Path) -> None:
+    """Make the tables, and the history once those that it is taken from are there."""
+    late = ("revision_diff", "revision_drift")
+    for name in (*(name for name in tables() if name not in late), *late):
+        if name == late[0]:
+            record_profile(warehouse, SAMPLE, folder / "tables")
+        materialize_table(warehouse, tables()[name], folder / "tables")
 
 
 @pytest.fixture
@@ -69,12 +116,17 @@ def copy(made: Warehouse, tmp_path: Path) -> Warehouse:
     return Warehouse(file, made.memory_limit, made.threads)
 
 
+def test_every_table_is_tampered_with() -> None:
+    assert TAMPERINGS.keys() == tables().keys()
+
+
 @pytest.mark.parametrize("name", TAMPERINGS)
 def test_a_table_as_made_passes(name: str, copy: Warehouse) -> None:
     result = check_table(copy, tables()[name], 9)
     assert (result.asset, result.name, result.status) == (name, SELF_CHECK, "passed")
     assert (result.rows, result.failing_rows, result.examples) == (9, 0, ())
     assert result.description == tables()[name].check_description != ""
+    assert column(copy, f"SELECT count(*) > 0 FROM {name}") == [True]
 
 
 @pytest.mark.parametrize(
@@ -86,9 +138,11 @@ def test_a_table_tampered_with_fails(name: str, tampering: str, copy: Warehouse)
     result = check_table(copy, tables()[name], 9)
     assert result.status == "failed"
     assert result.failing_rows > 0
-    assert len(result.examples) == min(result.failing_rows, 10)
+    assert len(result.examples) == min(result.failing_rows, EXAMPLES)
+    assert result.advice
     with copy.connect(read_only=True) as connection:
         (kept,) = read_checks(connection)
+        assert len(connection.execute(kept.sql).fetchall()) == kept.failing_rows
     assert (kept.asset, kept.name, kept.status) == (name, SELF_CHECK, "failed")
     assert (kept.failing_rows, len(kept.examples)) == (result.failing_rows, len(result.examples))
 

@@ -1,6 +1,7 @@
 """Derived tables against the same computed another way, over the sample and over made-up rows."""
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.history import HISTORY, record_profile
 from laion_pipeline.provenance import Provenance
 from laion_pipeline.sample import generate_sample
 from laion_pipeline.tables import check_table, materialize_table, read_tables
@@ -18,6 +20,7 @@ from laion_pipeline.warehouse import Warehouse
 from tests import oracles
 from tests.builders import (
     RAW,
+    SAMPLE,
     SCORES,
     Row,
     compute,
@@ -37,22 +40,39 @@ COLUMNS = {
     "resolution_counts": "rank width height pairs share",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
+    "quarantine_counts": "reason shard rows",
+    "revision_diff": "previous_revision revision shard previous_rows rows added removed"
+    " changed_text changed_scores",
+    "revision_drift": "previous_revision revision measure previous_rows rows value"
+    " stability_index chance",
 }
 ORACLES = {
     "score_summary": oracles.score_summary,
     "score_histogram": oracles.score_histogram,
     "resolution_counts": oracles.resolution_counts,
 }
+OF_VALID_PAIRS = [name for name, table in tables().items() if table.sources == {"valid_pairs"}]
+
+
+def make_tables(warehouse: Warehouse, folder: Path) -> None:
+    """Make every table, and the history before those that read it."""
+    for table in sorted(tables().values(), key=lambda table: HISTORY in table.sources):
+        if HISTORY in table.sources:
+            record_profile(warehouse, SAMPLE, folder)
+        materialize_table(warehouse, table, folder)
 
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
-    """A small sample, with its planted defects, and every table made from it."""
+    """A small sample, with its planted defects, and every table made of its second revision."""
     folder = tmp_path_factory.mktemp("sample")
-    generate_sample(folder / "shards", rows=2000, shards=3)
+    *_, last = generate_sample(folder / "shards", rows=2000, shards=3)
+    last.rename(folder / "aside")
     warehouse = load(folder / "shards")
-    for table in tables().values():
-        materialize_table(warehouse, table, folder / "tables")
+    make_tables(warehouse, folder / "tables")
+    (folder / "aside").rename(last)
+    load(folder / "shards")
+    make_tables(warehouse, folder / "tables")
     return warehouse
 
 
@@ -65,6 +85,16 @@ def valid(sample: Warehouse) -> list[Row]:
 
 def with_shard(rows: Sequence[Row]) -> pa.Table:
     return table_of(rows).append_column("shard_id", pa.array([0] * len(rows), pa.int32()))
+
+
+def list_of(value: object) -> list[object]:
+    assert isinstance(value, list)
+    return value
+
+
+def whole(value: object) -> int:
+    assert isinstance(value, int)
+    return value
 
 
 def assert_close(found: Sequence[Sequence[object]], expected: Sequence[Sequence[object]]) -> None:
@@ -106,7 +136,7 @@ def test_a_table_of_the_sample_is_right(name: str, sample: Warehouse, valid: lis
 def test_the_parquet_file_equals_the_table(name: str, sample: Warehouse) -> None:
     file = sample.file.parent / "tables" / f"{name}.parquet"
     rows = [tuple(row.values()) for row in pq.read_table(file).to_pylist()]
-    assert rows == fetch(sample, f"FROM {name}")
+    assert rows == fetch(sample, f"FROM {name}") != []
     metadata = pq.read_schema(file).metadata
     with sample.connect(read_only=True) as connection:
         assert metadata[b"laion_pipeline.revision"].decode() == Provenance.read(connection).revision
@@ -123,7 +153,18 @@ def test_the_same_rows_give_the_same_bytes(name: str, sample: Warehouse, tmp_pat
     assert list(result.types) == COLUMNS[name].split()
 
 
-@pytest.mark.parametrize("name", COLUMNS)
+def test_the_quarantine_is_counted_by_reason_and_shard(sample: Warehouse) -> None:
+    broken = fetch(sample, "SELECT path, reasons FROM quarantine JOIN shards USING (shard_id)")
+    expected = Counter((reason, path) for path, reasons in broken for reason in list_of(reasons))
+    lines = fetch(sample, "FROM quarantine_counts")
+    assert {(reason, shard): rows for reason, shard, rows in lines} == expected
+    keys = [(str(reason), -whole(rows), str(shard)) for reason, shard, rows in lines]
+    assert keys == sorted(keys), "the shards with most come first"
+    result = check_table(sample, tables()["quarantine_counts"], len(lines))
+    assert result.status == "passed"
+
+
+@pytest.mark.parametrize("name", OF_VALID_PAIRS)
 @pytest.mark.parametrize(
     "rows",
     [[], [pair()], [pair()] * 3, [pair(width=None), pair(1, height=None)],
@@ -141,6 +182,17 @@ def test_tables_of_few_or_equal_rows(name: str, rows: list[Row], tmp_path: Path)
     else:
         assert len(found) == 2 * len(SCORES) * min(100, len({row["url"] for row in valid}))
     assert check_table(warehouse, tables()[name], result.rows).status == "passed"
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_score_that_is_no_number_is_in_no_table(score: str, tmp_path: Path) -> None:
+    """Even if all others of its shard are good, so that the footer says so of the column."""
+    warehouse = load_rows(tmp_path, [*pairs(5), pair(5, **{score: math.nan})])
+    assert fetch(warehouse, "SELECT hash, reasons FROM quarantine") == [(5, [f"{score}_range"])]
+    for name in ("score_summary", "score_histogram"):
+        materialize_table(warehouse, tables()[name], tmp_path)
+        counted = fetch(warehouse, f"SELECT sum(pairs) FROM {name} GROUP BY score")
+        assert counted == [(5,)] * len(SCORES)
 
 
 def test_scores_that_a_release_lacks_have_no_rows(tmp_path: Path) -> None:

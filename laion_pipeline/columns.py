@@ -1,0 +1,59 @@
+"""The canonical columns that a release's rows are brought to, whatever it calls them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+ColumnKind = Literal["text", "whole", "real"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A canonical column of `pairs`.
+
+    `spellings` are the names it goes by in releases, compared without case, best first: where a
+    shard has several of them the first wins.
+    """
+
+    name: str
+    kind: ColumnKind
+    description: str
+    spellings: tuple[str, ...]
+    unit: str = ""
+
+    @property
+    def sql_type(self) -> str:
+        """The DuckDB type: wide enough for every spelling, so that no value loses by loading."""
+        return {"text": "VARCHAR", "whole": "BIGINT", "real": "DOUBLE"}[self.kind]
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("url", "text", "Address of the image", ("url",)),
+    Column("text", "text", "Caption: the image's alt text", ("text", "caption")),
+    # Where a release has both, `width` is the size after resizing.
+    Column("width", "whole", "Width of the image", ("original_width", "width"), "px"),
+    Column("height", "whole", "Height of the image", ("original_height", "height"), "px"),
+    Column(
+        "similarity",
+        "real",
+        "Cosine similarity of caption and image by CLIP",
+        ("similarity", "clip_l14_similarity_score", "clip_b32_similarity_score"),
+    ),
+    Column("hash", "whole", "First 64 bits of MurmurHash3 x64 128 of url + text", ("hash",)),
+    Column("punsafe", "real", "Probability that the image is unsafe for work", ("punsafe",)),
+    Column("pwatermark", "real", "Probability that the image has a watermark", ("pwatermark",)),
+    Column(
+        "aesthetic",
+        "real",
+        "Aesthetic score predicted from the image's CLIP embedding",
+        ("aesthetic", "aesthetic_score"),
+    ),
+    Column("license", "text", "Licence as found beside the image", ("license",)),
+    Column("nsfw", "text", "Tag of the first safety classifier", ("nsfw",)),
+    Column("language", "text", "Language of the caption", ("language",)),
+)
+COLUMNS_BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
+
+# What `valid_pairs` always has, as nulls where a release lacks one, so that one SQL serves all.
+CORE_COLUMNS: tuple[Column, ...] = COLUMNS[:9]
+SCORES: tuple[str, ...] = ("similarity", "punsafe", "pwatermark", "aesthetic")

@@ -1,0 +1,110 @@
+"""Rules that a row may break and still be valid: how many do is only counted.
+
+They are what the release's makers say they kept, and the usual dirt in captions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from laion_pipeline.contract.check import RowRule
+from laion_pipeline.contract.rows import BLANKS, TEXT_IS_PRESENT, valid_range
+from laion_pipeline.contract.thresholds import DEFECT, NOTED, Threshold
+from laion_pipeline.intervals import Interval
+from laion_pipeline.releases import FILTERED_SCORES, Release
+
+# Regular expressions are slow, so in each CASE something quick decides for almost all rows: how
+# strings compare, whether JSON would need an escape, and whether all characters are ASCII.
+_ONLY_DIGITS = (
+    "CASE WHEN text < ':' OR text > chr(127)"
+    f" THEN regexp_full_match(text, '[{BLANKS}]*\\p{{Nd}}+[{BLANKS}]*') ELSE false END"
+)
+_HAS_REPLACEMENT = "contains(text, chr(65533))"
+_HAS_CONTROL = (
+    "CASE WHEN strlen(to_json(text)) <> length(text) + 2 OR contains(text, chr(127))"
+    r" THEN regexp_matches(text, '[\x{0}-\x{1f}\x{7f}-\x{9f}]') ELSE false END"
+)
+_ENTITY = "&(#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z][0-9A-Za-z]{1,31});"
+_HAS_ENTITY = f"CASE WHEN contains(text, '&') THEN regexp_matches(text, '{_ENTITY}') ELSE false END"
+
+
+_STILL_COUNTED = "The rows are valid and counted."
+
+
+def counted_rules(release: Release) -> Iterator[RowRule]:
+    """Every such rule that there is, with the numbers that hold for `release`."""
+    for score in FILTERED_SCORES:
+        rule = RowRule(
+            name=f"{score}_filter",
+            column=score,
+            summary=f"{score} is within what the release's makers kept",
+            demands="",
+            advice=f"{_STILL_COUNTED} The release is not filtered as it is described: filter on"
+            f" {score} yourself before training.",
+            threshold=DEFECT,
+            holds="true",
+        )
+        yield _kept(rule, release, release.filters.get(score))
+    rule = RowRule(
+        name="similarity_cutoff",
+        column="similarity",
+        summary="similarity reaches the release's cut-off, which is known to leak",
+        demands="",
+        advice=f"{_STILL_COUNTED} A few in ten thousand are usual. Filter on similarity where it"
+        " matters.",
+        threshold=NOTED,
+        holds="true",
+    )
+    cutoff = release.similarity_cutoff
+    yield _kept(rule, release, None if cutoff is None else Interval(at_least=cutoff))
+    unknown = [side for side in ("width", "height") if side not in release.columns]
+    yield RowRule(
+        name="sizes_known",
+        column="width",
+        summary="width and height are both known",
+        demands="width and height are both known",
+        advice=f"{_STILL_COUNTED} Tables about sizes leave them out. Many mean that the size"
+        " columns were not read as they are spelled.",
+        threshold=Threshold(warn_above=0.01),
+        absent=f"it has no {unknown[0]}" if unknown else "",
+        holds="width IS NOT NULL AND height IS NOT NULL",
+    )
+    yield from _captions()
+
+
+def _kept(rule: RowRule, release: Release, kept: Interval | None) -> RowRule:
+    """The rule that a score is within what the release's makers kept, if they say what that is."""
+    score = rule.column
+    if score not in release.columns:
+        return replace(rule, absent=f"it has no {score}")
+    if kept is None:
+        return replace(rule, absent=f"its makers publish no such limit on {score}")
+    valid = valid_range(release, score).predicate(score)
+    return replace(
+        rule,
+        demands=f"{kept.words(score)}, as the release's makers kept it",
+        # A score that is out of its range, or not there, breaks the rule about that alone.
+        holds=f"({kept.predicate(score)}) OR ({valid}) IS NOT TRUE",
+    )
+
+
+def _captions() -> Iterator[RowRule]:
+    for name, demands, dirty, advice in (
+        ("text_not_only_digits", "text is more than digits", _ONLY_DIGITS,
+         "Such captions say nothing about the image, and are commoner the lower the similarity."),
+        ("text_without_replacement_characters", "text holds no U+FFFD, the mark of a letter lost"
+         " to a wrong encoding", _HAS_REPLACEMENT, "The letters cannot be had back."),
+        ("text_without_control_characters", "text holds no control characters", _HAS_CONTROL,
+         "Tabs and line breaks are among them: replace them by blanks before training."),
+        ("text_without_html_entities", "text holds no HTML entities, such as &amp;", _HAS_ENTITY,
+         "Decode them before training (in Python, html.unescape)."),
+    ):  # fmt: skip
+        yield RowRule(
+            name=name,
+            column="text",
+            summary=demands,
+            demands=demands,
+            advice=f"{_STILL_COUNTED} {advice}",
+            threshold=NOTED,
+            # A blank caption is another rule's business.
+            holds=f"CASE WHEN {dirty} THEN NOT ({TEXT_IS_PRESENT}) ELSE true END",
+        )

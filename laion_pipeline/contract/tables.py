@@ -1,0 +1,214 @@
+"""Checks on `pairs` as a whole: what no single row can tell."""
+
+from collections.abc import Iterator
+
+from laion_pipeline.contract.check import Check, MarksCheck, Measure
+from laion_pipeline.contract.rows import defects_expression
+from laion_pipeline.contract.thresholds import EXACT, Threshold
+from laion_pipeline.releases import Release
+
+SCHEMA = "schema_as_contracted"
+ACCOUNT = "every_row_accounted_for"
+
+# A deterministic sample of rows, drawn for each validation; small releases are in it whole.
+ROW_SAMPLE = "row_sample"
+ROW_SAMPLE_ROWS = 200_000
+# Its rows whose hash is not that of their URL and text; kept in the warehouse to be looked at.
+HASH_MISMATCHES = "hash_mismatches"
+
+_REBUILD = (
+    "Something changed the warehouse after it was loaded. Delete warehouse.duckdb and materialize"
+    " `pairs` again; it is rebuilt from the shards."
+)
+_SIZE_IN_URL = r"[-_]([0-9]{2,5})x([0-9]{2,5})\."
+
+
+def structural_checks(release: Release) -> Iterator[Check]:
+    """The checks on whether the table is what loading should have made of the shards."""
+    demands = "pairs has just the columns of the contract, with its types and nullability"
+    yield Check(
+        name=SCHEMA,
+        summary=demands,
+        demands=demands,
+        advice=_REBUILD,
+        threshold=EXACT,
+        blocking=True,
+        adjustable=False,
+        unit="columns",
+    )
+    demands = "pairs has as many rows of each shard as its Parquet footer says"
+    yield Measure(
+        name="every_source_row_loaded",
+        summary=demands,
+        demands=demands,
+        advice=_REBUILD,
+        threshold=EXACT,
+        blocking=True,
+        adjustable=False,
+        unit="shards",
+        of="SELECT count(*) FROM (SELECT shard_id FROM shards UNION SELECT shard_id FROM pairs)",
+        evidence=(
+            "SELECT coalesce(ledger.shard_id, found.shard_id) AS shard_id, 1 AS failing,"
+            " ledger.rows AS source_rows, coalesce(found.loaded, 0) AS rows_in_pairs"
+            " FROM shards AS ledger"
+            " FULL JOIN (SELECT shard_id, count(*) AS loaded FROM pairs GROUP BY shard_id) AS found"
+            " ON found.shard_id = ledger.shard_id"
+            " WHERE ledger.rows IS DISTINCT FROM coalesce(found.loaded, 0)"
+        ),
+        look_up=(
+            "SELECT shard_id, path, rows, rows_in_pairs\nFROM shards\n"
+            "FULL JOIN (SELECT shard_id, count(*) AS rows_in_pairs FROM pairs GROUP BY shard_id)"
+            " USING (shard_id)\nWHERE rows IS DISTINCT FROM rows_in_pairs"
+            " AND (rows <> 0 OR rows_in_pairs IS NOT NULL)"
+        ),
+        nothing="there is no shard",
+    )
+    demands = (
+        "source rows = valid + quarantined, and a row is marked with just the rules that"
+        " Great Expectations finds it to break"
+    )
+    yield MarksCheck(
+        name=ACCOUNT,
+        summary=demands,
+        demands=demands,
+        advice=_REBUILD,
+        threshold=EXACT,
+        blocking=True,
+        adjustable=False,
+        marks=defects_expression(release),
+    )
+
+
+def table_measures(release: Release) -> Iterator[Measure]:
+    """The checks on what the rows are together."""
+    yield _size_orientation(release)
+    yield Measure(
+        name="rows_present",
+        summary="there are rows at all",
+        demands="there are rows at all",
+        advice="Look at the source: its shards hold no rows.",
+        threshold=EXACT,
+        adjustable=False,
+        unit="tables",
+        of="SELECT 1",
+        evidence="SELECT NULL AS shard_id, 1 AS failing WHERE NOT EXISTS (FROM pairs)",
+        look_up="SELECT path, rows FROM shards",
+        nothing="",
+    )
+    yield _published_rows(release)
+    yield _unique(release, "urls_unique", "url")
+    yield _unique(release, "hashes_unique", "hash")
+    yield _hash_matches(release)
+
+
+def _size_orientation(release: Release) -> Measure:
+    """Width and height swapped is what the raw releases are known for."""
+    demands = (
+        "where a URL states its image's size, as -360x240. does, width and height are the same way"
+        " round, for most images"
+    )
+    wide = f"TRY_CAST(regexp_extract(url, '{_SIZE_IN_URL}', 1) AS INTEGER)"
+    high = f"TRY_CAST(regexp_extract(url, '{_SIZE_IN_URL}', 2) AS INTEGER)"
+    in_sample, in_pairs = (
+        f"SELECT shard_id, url, width, height, {wide} AS url_width, {high} AS url_height"
+        f" FROM {rows} WHERE width > 0 AND height > 0 AND width <> height"
+        f" AND regexp_matches(url, '{_SIZE_IN_URL}')"
+        for rows in (ROW_SAMPLE, "pairs")
+    )
+    disagree = "(width > height) <> (url_width > url_height) AND url_width <> url_height"
+    return Measure(
+        name="size_orientation",
+        summary=demands,
+        demands=demands,
+        advice="Most say that width and height are swapped: describe the release with the other"
+        " value of `sizes_swapped`, in a TOML file named by LAION_RELEASE, and report it if it is"
+        " one of the catalogue.",
+        threshold=Threshold(error_above=0.5),
+        absent="" if {"width", "height"} <= set(release.columns) else "it has no width and height",
+        blocking=True,
+        unit=f"sizes stated in URLs, in a sample of {ROW_SAMPLE_ROWS:,} rows",
+        of=f"SELECT count(*) FROM ({in_sample}) WHERE url_width <> url_height",
+        evidence=f"SELECT *, 1 AS failing FROM ({in_sample}) WHERE {disagree}",
+        look_up=f"FROM (\n  {in_pairs}\n)\nWHERE {disagree}",
+        nothing="no URL states a size",
+    )
+
+
+def _published_rows(release: Release) -> Measure:
+    published = release.published_rows
+    demands = f"as many rows as were published once, {published:,}" if published else ""
+    return Measure(
+        name="published_rows",
+        summary="as many rows as were published once",
+        demands=demands,
+        advice="How many rows there are is a property of a revision, and so no defect by itself."
+        " Before comparing with published figures, see what the release's page says of this one.",
+        threshold=Threshold(warn_above=0.02),
+        absent="" if published else "no number of rows is published",
+        unit="published rows",
+        # Nothing is said of part of a release.
+        of=f"SELECT {published or 0} FROM provenance WHERE complete",
+        evidence=(
+            f"SELECT NULL AS shard_id, abs(count(*) - {published or 0}) AS failing,"
+            f" count(*) AS rows, {published or 0} AS published FROM pairs"
+            f" HAVING failing > 0 AND (SELECT complete FROM provenance)"
+        ),
+        look_up="SELECT count(*) FROM pairs",
+        nothing="only some of the shards are loaded",
+    )
+
+
+def _unique(release: Release, name: str, column: str) -> Measure:
+    """Rows that repeat an earlier row's value; the first shard that has it is not at fault."""
+    # Only values whose 64-bit hash repeats are compared themselves, which is a few of all.
+    repeated = (
+        f"SELECT hash({column}) AS key FROM pairs WHERE {column} IS NOT NULL"
+        " GROUP BY key HAVING count(*) > 1"
+    )
+    return Measure(
+        name=name,
+        summary=f"no two rows have the same {column}",
+        demands=f"no two rows have the same {column}",
+        advice="The rows are valid and counted; train on one of each. Subsets can leave the others"
+        " out.",
+        threshold=Threshold(warn_above=0.01),
+        absent="" if column in release.columns else f"it has no {column}",
+        of=f"SELECT count({column}) FROM pairs",
+        evidence=(
+            f"WITH repeated AS ({repeated}),"
+            f" counted AS (SELECT {column}, shard_id, count(*) AS here FROM pairs"
+            f" WHERE hash({column}) IN (SELECT key FROM repeated) GROUP BY {column}, shard_id),"
+            f" placed AS (SELECT {column}, shard_id, here,"
+            f" CAST(sum(here) OVER (PARTITION BY {column}) AS BIGINT) AS times,"
+            f" shard_id IS NOT DISTINCT FROM min(shard_id) OVER (PARTITION BY {column}) AS is_first"
+            " FROM counted)"
+            f" SELECT shard_id, {column}, times,"
+            " CASE WHEN is_first THEN here - 1 ELSE here END AS failing"
+            " FROM placed WHERE times > 1 AND NOT (is_first AND here = 1)"
+        ),
+        look_up=(
+            f"SELECT path AS shard, pairs.*\nFROM pairs JOIN shards USING (shard_id)\n"
+            f"WHERE {column} IN (SELECT {column} FROM pairs GROUP BY {column}"
+            f" HAVING count(*) > 1)\nORDER BY {column}"
+        ),
+        nothing=f"no row has a {column}",
+    )
+
+
+def _hash_matches(release: Release) -> Measure:
+    demands = "hash is the first 64 bits of MurmurHash3 x64 128 of url + text"
+    return Measure(
+        name="hash_matches",
+        summary=demands,
+        demands=demands,
+        advice="url, text and hash of a row do not belong together: columns may be shifted, or text"
+        " changed after hashing. Rows cannot be matched between revisions or releases by hash.",
+        threshold=Threshold(error_above=0.001),
+        absent="" if "hash" in release.columns else "it has no hash",
+        unit=f"rows of a sample of {ROW_SAMPLE_ROWS:,}",
+        of=f"SELECT count(*) FROM {ROW_SAMPLE}",
+        evidence=f"SELECT *, 1 AS failing FROM {HASH_MISMATCHES}",
+        look_up=f"SELECT path AS shard, {HASH_MISMATCHES}.*\n"
+        f"FROM {HASH_MISMATCHES} JOIN shards USING (shard_id)",
+        nothing="there are no rows",
+    )

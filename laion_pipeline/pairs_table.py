@@ -1,0 +1,150 @@
+"""The table `pairs` and the views on it: made once, then kept to what the contract says of them."""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import duckdb
+
+from laion_pipeline.columns import COLUMNS_BY_NAME, CORE_COLUMNS
+from laion_pipeline.contract import defects_expression, quarantine_rules, reasons_expression
+from laion_pipeline.releases import Release
+from laion_pipeline.warehouse import literal, transaction
+
+logger = logging.getLogger(__name__)
+
+
+# The view by which rows of two revisions are told apart, without their captions and URLs.
+PAIR_KEYS_COLUMNS: Mapping[str, str] = {
+    "shard_id": "INTEGER",
+    "pair_key": "UBIGINT",
+    "text_key": "UBIGINT",
+    "scores_key": "UBIGINT",
+}
+
+
+@dataclass(frozen=True)
+class PairsColumn:
+    """A column of `pairs`, with its DuckDB type."""
+
+    name: str
+    sql_type: str
+    nullable: bool
+    description: str
+
+
+def pairs_columns(release: Release) -> tuple[PairsColumn, ...]:
+    """The columns of `pairs` for a release, in order.
+
+    What a shard says may be missing, since no row is dropped; what loading adds may not.
+    """
+    data = (COLUMNS_BY_NAME[name] for name in release.columns)
+    marks = ", ".join(f"{rule.mask} {rule.name}" for rule in quarantine_rules(release))
+    return (
+        *(
+            PairsColumn(
+                c.name, c.sql_type, True, f"{c.description}{f', in {c.unit}' * bool(c.unit)}"
+            )
+            for c in data
+        ),
+        PairsColumn("shard_id", "INTEGER", False, "The shard that the row is from"),
+        PairsColumn("defects", "INTEGER", False, f"Bit mask of the rules that it breaks: {marks}"),
+    )
+
+
+def reading(release: Release) -> str:
+    """How a release's shards are read, for the table to say: rows read otherwise are of no use."""
+    spellings = "; ".join(f"{c.name} {' '.join(c.spellings)}" for c in release.canonical_columns)
+    return f"read as {spellings}"
+
+
+def has_columns(connection: duckdb.DuckDBPyConnection, release: Release) -> bool:
+    """Whether `pairs` has all of the release's columns, of types that can be read as theirs."""
+    there = {name: _kind(sql_type) for name, sql_type, _ in _columns_there(connection)}
+    return all(there.get(c.name) == _kind(c.sql_type) for c in pairs_columns(release))
+
+
+def _kind(sql_type: str) -> str:
+    """Types of a kind can be read as each other."""
+    if sql_type in ("DOUBLE", "FLOAT"):
+        return "real"
+    return "whole" if sql_type.endswith("INT") or sql_type == "INTEGER" else sql_type
+
+
+def _columns_there(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, bool]]:
+    return connection.execute(
+        "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
+        " WHERE table_name = 'pairs' ORDER BY column_index"
+    ).fetchall()
+
+
+def is_as_contracted(connection: duckdb.DuckDBPyConnection, release: Release) -> bool:
+    """Whether `pairs` is there, with the release's columns, read as the release is read now."""
+    comment = connection.execute(
+        "SELECT comment FROM duckdb_tables() WHERE table_name = 'pairs'"
+    ).fetchall()
+    wanted = [(c.name, c.sql_type, c.nullable) for c in pairs_columns(release)]
+    return _columns_there(connection) == wanted and comment == [(reading(release),)]
+
+
+def create_pairs(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
+    """Make an empty `pairs`, in place of one that is there."""
+    connection.execute("DROP TABLE IF EXISTS pairs CASCADE")
+    columns = ", ".join(
+        f"{c.name} {c.sql_type}{'' if c.nullable else ' NOT NULL'}" for c in pairs_columns(release)
+    )
+    connection.execute(f"CREATE TABLE pairs ({columns})")
+    connection.execute(f"COMMENT ON TABLE pairs IS {literal(reading(release))}")
+    for column in pairs_columns(release):
+        if column.name != "defects":  # whose comment is the rules that it was marked by
+            connection.execute(
+                f"COMMENT ON COLUMN pairs.{column.name} IS {literal(column.description)}"
+            )
+
+
+def keep_to_contract(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
+    """Mark the rows there are anew if the rules have changed since; make the views on them."""
+    rules = defects_expression(release)
+    fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
+    with transaction(connection):
+        if _defects_comment(connection) not in (None, fingerprint):
+            logger.info("pairs: the rules have changed, marking all rows anew")
+            connection.execute(f"UPDATE pairs SET defects = {rules}")
+        connection.execute(f"COMMENT ON COLUMN pairs.defects IS {literal(fingerprint)}")
+        _create_views(connection, release)
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
+    core = {column.name for column in CORE_COLUMNS}
+    columns = [
+        column.name
+        if column.name in release.columns
+        else f"CAST(NULL AS {column.sql_type}) AS {column.name}"
+        for column in CORE_COLUMNS
+    ] + [name for name in release.columns if name not in core]
+    connection.execute(
+        "CREATE OR REPLACE VIEW valid_pairs AS"
+        f" SELECT {', '.join(columns)}, shard_id FROM pairs WHERE defects = 0"
+    )
+    reasons = reasons_expression(quarantine_rules(release))
+    connection.execute(
+        "CREATE OR REPLACE VIEW quarantine AS"
+        f" SELECT *, {reasons} AS reasons FROM pairs WHERE defects <> 0"
+    )
+    # Without a hash, pairs of the same URL are taken for the same.
+    key = "hash(coalesce(CAST(hash AS VARCHAR), url))" if "hash" in release.columns else "hash(url)"
+    scores = ", ".join(release.scores) or "NULL"
+    connection.execute(
+        "CREATE OR REPLACE VIEW pair_keys AS"
+        f" SELECT shard_id, {key} AS pair_key, hash(text) AS text_key, hash({scores}) AS scores_key"
+        " FROM pairs"
+    )
+
+
+def _defects_comment(connection: duckdb.DuckDBPyConnection) -> str | None:
+    rows = connection.execute(
+        "SELECT comment FROM duckdb_columns()"
+        " WHERE table_name = 'pairs' AND column_name = 'defects'"
+    ).fetchall()
+    return rows[0][0] if rows else None

@@ -1,0 +1,180 @@
+"""Letting Great Expectations judge: its run over the suites, and what it says of each check."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, get_args
+from urllib.parse import quote
+
+from laion_pipeline.contract import Contract
+from laion_pipeline.contract.tables import SCHEMA
+from laion_pipeline.contract.thresholds import Verdict
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.quality.data_docs import Run, SuiteRun, docs_config, publish_docs
+from laion_pipeline.quality.expectations import Suite, suites_of
+from laion_pipeline.quality.measuring import Measurements
+from laion_pipeline.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+    from great_expectations.data_context import AbstractDataContext
+    from great_expectations.datasource.fluent import SQLDatasource
+    from great_expectations.datasource.fluent.sql_datasource import QueryAsset, TableAsset
+
+
+@dataclass
+class Judgement:
+    """What Great Expectations says of a check: the worst of its unmet expectations.
+
+    `unmet` counts them, and `failing` is what it counted itself, where it counted rows.
+    """
+
+    verdict: Verdict = "passed"
+    unmet: int = 0
+    failing: int | None = None
+
+
+def judge(
+    warehouse: Warehouse,
+    contract: Contract,
+    measured: Measurements,
+    run_name: str,
+    docs: Path | None,
+) -> Mapping[str, Judgement]:
+    """Run the suites for what was measured; what they say of each check.
+
+    A check about columns that are not as contracted cannot be judged, and is then missing; so is
+    one that has nothing to compare with. With `docs`, the run is added to the Data Docs there.
+    """
+    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
+    import great_expectations as gx
+    from great_expectations.core.result_format import ResultFormat
+
+    logging.getLogger("great_expectations").setLevel(logging.ERROR)  # it warns of its own innards
+    run_id = gx.RunIdentifier(run_name=run_name)
+    results: dict[str, Sequence[ExpectationValidationResult]] = {}
+    suites = tuple(suites_of(contract, measured))
+    if not suites:
+        return {}
+    with TemporaryDirectory() as built, _opened(warehouse, Path(built)) as (context, source):
+        for suite in suites:
+            data = _data(source, suite).add_batch_definition_whole_table("all")
+            expected = gx.ExpectationSuite(suite.name, expectations=list(suite.expectations))
+            definition = context.validation_definitions.add(
+                gx.ValidationDefinition(
+                    name=suite.name, data=data, suite=context.suites.add(expected)
+                )
+            )
+            ran = definition.run(result_format=ResultFormat.SUMMARY, run_id=run_id)
+            results[suite.name] = ran.results
+        if docs is not None:
+            time = f"{run_id.run_time:%Y-%m-%d %H:%M:%S}"
+            tallies = tuple(_tally(name, found) for name, found in results.items())
+            run = Run(name=run_name, time=time, suites=tallies)
+            publish_docs(context, Path(built), docs, run)
+    return _judgements([result for found in results.values() for result in found], warehouse)
+
+
+def _tally(suite: str, results: Sequence["ExpectationValidationResult"]) -> SuiteRun:
+    verdicts = [judged.verdict for judged in _by_check(results).values()]
+    return SuiteRun(
+        name=suite,
+        met=sum(bool(result.success) for result in results),
+        expectations=len(results),
+        warnings=verdicts.count("warned"),
+        errors=verdicts.count("failed"),
+    )
+
+
+def _judgements(
+    results: Sequence["ExpectationValidationResult"], warehouse: Warehouse
+) -> Mapping[str, Judgement]:
+    judgements = _by_check(results)
+    not_run = {_check(r): m for r in results if (m := _exception_message(r.exception_info))}
+    not_run.pop(SCHEMA, None)  # a column that cannot be looked at is not as contracted
+    if not_run and not judgements.get(SCHEMA, Judgement()).unmet:
+        check, message = next(iter(not_run.items()))
+        raise WarehouseError(f"{warehouse.file}: {check} cannot be checked: {message}")
+    return {name: said for name, said in judgements.items() if name not in not_run}
+
+
+def _by_check(results: Sequence["ExpectationValidationResult"]) -> dict[str, Judgement]:
+    judgements: dict[str, Judgement] = {}
+    for result in results:
+        before = judgements.get(_check(result), Judgement())
+        judgements[_check(result)] = Judgement(
+            verdict=worse(before.verdict, _verdict(result)),
+            unmet=before.unmet + (not result.success),
+            failing=result.result.get("observed_value"),
+        )
+    return judgements
+
+
+def _check(result: "ExpectationValidationResult") -> str:
+    assert result.expectation_config is not None
+    return str(result.expectation_config.meta["check"])
+
+
+def _verdict(result: "ExpectationValidationResult") -> Verdict:
+    from great_expectations.expectations.metadata_types import FailureSeverity
+
+    assert result.expectation_config is not None
+    if result.success:
+        return "passed"
+    critical = result.expectation_config.severity == FailureSeverity.CRITICAL
+    return "failed" if critical else "warned"
+
+
+def worse(one: Verdict, other: Verdict) -> Verdict:
+    """The worse of two verdicts."""
+    return max(one, other, key=get_args(Verdict).index)
+
+
+def _exception_message(info: Mapping[str, Any]) -> str | None:
+    """Why an expectation could not be run: told once, or once for each metric it asked for."""
+    told = [info] if "raised_exception" in info else list(info.values())
+    return next((str(one["exception_message"]) for one in told if one["raised_exception"]), None)
+
+
+@contextmanager
+def _opened(
+    warehouse: Warehouse, docs: Path
+) -> Iterator[tuple["AbstractDataContext", "SQLDatasource"]]:
+    """The warehouse as Great Expectations sees it, through a read-only connection of its own.
+
+    Its pages are built in `docs`.
+    """
+    import great_expectations as gx
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+
+    with warehouse.connect(read_only=True):
+        pass  # waits for whoever holds the file, and says so, which SQLAlchemy would not
+    context = gx.get_context(mode="ephemeral", project_config=docs_config(docs))
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    source = context.data_sources.add_sql(  # type: ignore[call-arg]  # `kwargs` is a field of it
+        "warehouse",
+        # Quoted, or a % or $ of the path would be read as more than itself.
+        connection_string=f"duckdb:///{quote(str(warehouse.file))}?access_mode=READ_ONLY",
+        kwargs={
+            # Great Expectations fetches after it has given the connection back, when DuckDB's
+            # results would be gone with the roll-back.
+            "isolation_level": "AUTOCOMMIT",
+            "skip_autocommit_rollback": True,
+            "connect_args": {"config": warehouse.config()},
+        },
+    )
+    try:
+        yield context, source
+    finally:
+        source.get_execution_engine().close()
+        source.get_engine().dispose()
+
+
+def _data(source: "SQLDatasource", suite: Suite) -> "TableAsset | QueryAsset":
+    if suite.query is None:
+        return source.add_table_asset(suite.name, table_name=suite.name)
+    return source.add_query_asset(suite.name, query=suite.query)

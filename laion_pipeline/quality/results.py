@@ -1,0 +1,174 @@
+"""Results of data-quality checks: one closed record each, kept in the warehouse for the report."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args
+
+import duckdb
+
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.warehouse import transaction
+
+Status = Literal["passed", "warned", "failed", "not in this release", "nothing to compare with"]
+STATUSES: tuple[Status, ...] = get_args(Status)
+NOT_BAD: frozenset[Status] = frozenset(STATUSES) - {"warned", "failed"}
+
+# How many failing rows, and how many of the shards that have most of them, a result shows.
+EXAMPLES = 20
+SHARDS_SHOWN = 5
+
+_COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys(("asset", "name", "status", "description", "threshold", "unit"), "VARCHAR"),
+    **dict.fromkeys(("rows", "failing_rows"), "BIGINT"),
+    "value": "DOUBLE",
+    **dict.fromkeys(("value_of", "shards", "examples", "sql", "advice"), "VARCHAR"),
+    "revision": "VARCHAR",
+    "since_revision": "VARCHAR",
+    "since": "TIMESTAMP",
+    "checked_at": "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckResult:
+    """What one check found on one asset.
+
+    `failing_rows` of `rows`, which are counted in `unit`, break what `description` demands;
+    `value` is what the `threshold` is on, their share unless the check says otherwise. `shards`
+    are those with most of them, each with its count, `examples` some of them by column name, `sql`
+    finds them all, and `advice` says what to do.
+    """
+
+    asset: str
+    name: str
+    status: Status
+    description: str
+    threshold: str = ""
+    unit: str = "rows"
+    rows: int = 0
+    failing_rows: int = 0
+    value: float = 0.0
+    value_of: str = ""
+    shards: tuple[tuple[str, int], ...] = ()
+    examples: tuple[Mapping[str, object], ...] = ()
+    sql: str = ""
+    advice: str = ""
+
+    @property
+    def share(self) -> float:
+        """The share of failing rows, from 0 to 1."""
+        return self.failing_rows / self.rows if self.rows else 0.0
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether it is a warning or an error."""
+        return self.status not in NOT_BAD
+
+    @property
+    def finding(self) -> str:
+        """What was found, in one line."""
+        if self.status in ("not in this release", "nothing to compare with"):
+            return f"{self.status}: {self.description}"
+        if self.value_of:
+            return f"{self.value_of} {self.value:.3g}: {self.description}"
+        return f"{self.failing_rows:,} of {self.rows:,} {self.unit} fail: {self.description}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedCheck(CheckResult):
+    """A result that the warehouse keeps, of `revision`, checked at a time in UTC.
+
+    Where it is a warning or an error, `since` is when it was first seen to be one without having
+    been good in between, and `since_revision` of which revision.
+    """
+
+    revision: str
+    since_revision: str | None
+    since: datetime | None
+    checked_at: datetime
+
+
+def record_checks(
+    connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]
+) -> tuple[RecordedCheck, ...]:
+    """Keep `results` in the warehouse, in place of earlier ones of the same checks."""
+    revision = Provenance.read(connection).revision
+    now = datetime.now(UTC).replace(tzinfo=None)
+    with transaction(connection):
+        _create(connection)
+        since = {
+            (check.asset, check.name): (check.since_revision, check.since)
+            for check in read_checks(connection)
+            if check.is_bad
+        }
+        recorded = tuple(
+            _recorded(
+                result, since.get((result.asset, result.name), (revision, now)), revision, now
+            )
+            for result in results
+        )
+        for result in recorded:
+            connection.execute(
+                "DELETE FROM check_results WHERE asset = ? AND name = ?",
+                [result.asset, result.name],
+            )
+            values = {
+                **asdict(result),
+                "shards": json.dumps(result.shards),
+                "examples": json.dumps(result.examples, default=str),
+            }
+            marks = ", ".join("?" * len(_COLUMNS))
+            connection.execute(
+                f"INSERT INTO check_results VALUES ({marks})", [values[name] for name in _COLUMNS]
+            )
+    return recorded
+
+
+def _recorded(
+    result: CheckResult,
+    first: tuple[str | None, datetime | None],
+    revision: str,
+    now: datetime,
+) -> RecordedCheck:
+    since_revision, since = first if result.is_bad else (None, None)
+    return RecordedCheck(
+        **vars(result),
+        revision=revision,
+        since_revision=since_revision,
+        since=since,
+        checked_at=now,
+    )
+
+
+def _create(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the table; one of an older version of this project is made anew."""
+    there = connection.execute(
+        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'check_results'"
+        " ORDER BY column_index"
+    ).fetchall()
+    if there != list(_COLUMNS.items()):
+        columns = ", ".join(f"{name} {type_}" for name, type_ in _COLUMNS.items())
+        connection.execute("DROP TABLE IF EXISTS check_results")
+        connection.execute(f"CREATE TABLE check_results ({columns})")
+
+
+def read_checks(connection: duckdb.DuckDBPyConnection) -> tuple[RecordedCheck, ...]:
+    """The results that the warehouse keeps, those of `pairs` first, in the order they were made.
+
+    Raises WarehouseError when nothing has been checked yet.
+    """
+    if not connection.execute("FROM duckdb_tables() WHERE table_name = 'check_results'").fetchall():
+        raise WarehouseError("nothing has been checked yet: materialize `pairs` with its checks")
+    rows = connection.execute(
+        f"SELECT {', '.join(_COLUMNS)} FROM check_results ORDER BY asset <> 'pairs', asset, rowid"
+    ).fetchall()
+    return tuple(_read(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+
+
+def _read(values: dict[str, Any]) -> RecordedCheck:
+    values["shards"] = tuple((path, count) for path, count in json.loads(values["shards"]))
+    values["examples"] = tuple(json.loads(values["examples"]))
+    return RecordedCheck(**values)

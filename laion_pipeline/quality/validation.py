@@ -1,0 +1,167 @@
+"""Validating a table against the contract: every check judged, explained, and recorded.
+
+Great Expectations judges; here its judgement is put together with where the failures are, which
+rows are an example, and what to do.
+"""
+
+import logging
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import duckdb
+
+from laion_pipeline.contract import Check, Contract, Measure, RowRule
+from laion_pipeline.contract.check import CheckedAsset, MarksCheck
+from laion_pipeline.contract.tables import SCHEMA
+from laion_pipeline.pairs_table import has_columns
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.quality.judging import Judgement, judge, worse
+from laion_pipeline.quality.measuring import (
+    Evidence,
+    Measured,
+    Measurements,
+    find_wrong_marks,
+    measure_all,
+    measure_nothing,
+)
+from laion_pipeline.quality.results import (
+    EXAMPLES,
+    CheckResult,
+    RecordedCheck,
+    Status,
+    record_checks,
+)
+from laion_pipeline.quality.row_sample import draw_row_sample
+from laion_pipeline.warehouse import Warehouse
+
+logger = logging.getLogger(__name__)
+
+
+def validate(
+    warehouse: Warehouse, contract: Contract, asset: CheckedAsset, docs: Path | None = None
+) -> tuple[RecordedCheck, ...]:
+    """Hold a table against its contract, and keep the results in the warehouse.
+
+    There is a result for every check on `asset`, in the contract's order; one that the release
+    cannot be held to says so. With `docs`, the run is added to the Data Docs in that folder.
+
+    Raises WarehouseError when the table is not there.
+    """
+    started = time.monotonic()
+    with warehouse.connect(read_only=True) as connection:
+        revision = Provenance.read(connection).revision
+    with warehouse.connect() as connection:
+        if asset == "pairs" and not has_columns(connection, contract.release):
+            measured = measure_nothing(connection, asset)
+        else:
+            if asset == "pairs":
+                draw_row_sample(connection, contract.release)
+            measured = measure_all(connection, contract, asset)
+    run_name = f"{contract.release.name} {revision[:12]}"
+    judged = judge(warehouse, contract, measured, run_name, docs)
+    with warehouse.connect() as connection:
+        found = _Found(judged, measured)
+        results = record_checks(
+            connection,
+            [_result(connection, check, found) for check in contract.on(asset)],
+        )
+    tally = ", ".join(f"{n} {status}" for status, n in _tally(results).items())
+    logger.info("checks on %s: %s in %.1f s", asset, tally, time.monotonic() - started)
+    return results
+
+
+@dataclass(frozen=True)
+class _Found:
+    """All that is known of a table: what was measured, and what Great Expectations says."""
+
+    judged: Mapping[str, Judgement]
+    measured: Measurements
+
+    @property
+    def rows(self) -> int:
+        return self.measured.rows
+
+
+def _tally(results: Iterable[CheckResult]) -> Mapping[str, int]:
+    return Counter(result.status for result in results)
+
+
+def _result(connection: duckdb.DuckDBPyConnection, check: Check, found: _Found) -> CheckResult:
+    if check.absent:
+        return _told(check, "not in this release", check.absent)
+    measured = found.measured.by_check.get(check.name)
+    if isinstance(check, Measure) and measured is not None and measured.value is None:
+        return _told(check, "nothing to compare with", check.nothing)
+    judgement = found.judged.get(check.name)
+    if judgement is None:
+        return _told(check, "failed", f"could not be checked, since {SCHEMA} failed")
+    if isinstance(check, MarksCheck):
+        return _account(connection, check, judgement, found.rows)
+    if isinstance(check, RowRule) and check.quarantines:
+        failing = int(judgement.failing or 0)
+        share = failing / found.rows if found.rows else 0.0
+        evidence = found.measured[check.name].evidence
+        return _counted(check, judgement.verdict, Measured(failing, found.rows, share, evidence))
+    if measured is not None:
+        return _counted(check, judgement.verdict, measured)
+    columns = len(connection.table(check.asset).columns)
+    share = judgement.unmet / columns
+    return _counted(check, judgement.verdict, Measured(judgement.unmet, columns, share, Evidence()))
+
+
+def _told(check: Check, status: Status, why: str) -> CheckResult:
+    return CheckResult(
+        asset=check.asset,
+        name=check.name,
+        status=status,
+        description=why,
+        threshold=check.threshold_in_words,
+        unit=check.unit,
+        advice=check.advice if status == "failed" else "",
+    )
+
+
+def _counted(check: Check, status: Status, measured: Measured) -> CheckResult:
+    return CheckResult(
+        asset=check.asset,
+        name=check.name,
+        status=status,
+        description=check.demands,
+        threshold=check.threshold_in_words,
+        unit=check.unit,
+        rows=measured.of,
+        failing_rows=measured.failing,
+        value=measured.value or 0.0,
+        value_of=check.value_of,
+        shards=measured.evidence.shards,
+        examples=measured.evidence.examples,
+        sql=check.finds,
+        advice=check.advice,
+    )
+
+
+def _account(
+    connection: duckdb.DuckDBPyConnection, check: MarksCheck, judgement: Judgement, rows: int
+) -> CheckResult:
+    """Whether the views lose no row, beside what Great Expectations says of the marks."""
+    source = _count(connection, "SELECT coalesce(sum(rows), 0) FROM shards")
+    shown = _count(
+        connection, "SELECT (SELECT count(*) FROM valid_pairs) + count(*) FROM quarantine"
+    )
+    failing = int(judgement.failing or 0) + abs(source - shown)
+    share = failing / rows if rows else float(failing > 0)
+    evidence = find_wrong_marks(connection, check) if judgement.failing else Evidence()
+    if source != shown:
+        lost = {"source_rows": source, "valid_and_quarantined": shown}
+        evidence = replace(evidence, examples=(lost, *evidence.examples)[:EXAMPLES])
+    verdict = worse(judgement.verdict, check.threshold.verdict(share))
+    return _counted(check, verdict, Measured(failing, rows, share, evidence))
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
