@@ -139,7 +139,7 @@ def test_a_threshold_of_ones_own_turns_an_error_into_a_warning(
     assert "an error above 0.2 %" in threshold
 
 
-SHARDS, ROWS = 128, 40
+SHARDS, ROWS = 64, 40
 
 
 def revision(folder: Path, shards: range, changes: Callable[[Columns], None]) -> None:

@@ -148,11 +148,7 @@ def done(
         yield Planted(folder / "data", source_rows(folder / "source"), run())
 
 
-@pytest.fixture
-def by_hand(done: Planted) -> Planted:
-    if len(done.rows) == SAMPLE_ROWS:
-        pytest.skip("is about rows that are written by hand")
-    return done
+BY_HAND = pytest.mark.parametrize("done", ["by-hand"], indirect=True, scope="module")
 
 
 def test_the_oracle_finds_what_was_planted(done: Planted) -> None:
@@ -271,30 +267,30 @@ def test_the_sql_of_a_result_finds_all_that_fails(done: Planted) -> None:
             assert len(query(done.data, sql)) == said["failing_rows"], rule
 
 
-def test_shards_are_those_with_most_failing_rows(by_hand: Planted) -> None:
-    counts = Counter(
-        {s: n for (rule, s), n in by_shard(by_hand.rows).items() if rule == "url_http"}
-    )
+@BY_HAND
+def test_shards_are_those_with_most_failing_rows(done: Planted) -> None:
+    counts = Counter({s: n for (rule, s), n in by_shard(done.rows).items() if rule == "url_http"})
     assert len(counts) == 7
     most = sorted(counts.items(), key=lambda shard: (-shard[1], shard[0]))[:5]
-    shown = by_hand.metadata("url_http")["shards"]
+    shown = done.metadata("url_http")["shards"]
     assert [(line.data["shard"], line.data["failing"]) for line in shown] == most
-    assert len(by_hand.metadata("url_http")["examples"]) == 20
+    assert len(done.metadata("url_http")["examples"]) == 20
 
 
-def test_strangers_words_are_shown_as_text_and_nothing_else(by_hand: Planted) -> None:
+@BY_HAND
+def test_strangers_words_are_shown_as_text_and_nothing_else(done: Planted) -> None:
     shown = EVIL.replace("\x07", "\\x07").replace("\u202e", "\\u202e")
     for rule in ("url_http", "width_positive"):
-        check = by_hand.run.checks[f"pairs.{rule}"].metadata["examples"]
+        check = done.run.checks[f"pairs.{rule}"].metadata["examples"]
         assert isinstance(check, dg.JsonMetadataValue)
         assert shown in [row["text"] for row in check.value]
-    for check in by_hand.run.checks.values():
+    for check in done.run.checks.values():
         for name, value in check.metadata.items():
             if name != "examples":
                 assert "alert(1)" not in repr(value), name
         assert "alert(1)" not in str(check.description)
     for check in CHECKS:
-        for row in by_hand.metadata(check).get("examples", []):
+        for row in done.metadata(check).get("examples", []):
             assert all(v is None or isinstance(v, str | int | float) for v in row.values())
             for value in (value for value in row.values() if isinstance(value, str)):
                 assert not [c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")]

@@ -13,8 +13,9 @@ import mmh3
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.command import REAL_ROWS, Outcome, interface_files, run_assets
+from tests.end_to_end.command import REAL_ROWS, Outcome, interface_files
 from tests.orchestration import planted
+from tests.orchestration.runs import command, configured
 
 pytestmark = [
     pytest.mark.slow,
@@ -42,9 +43,10 @@ def source_rows(folder: str) -> list[dict[str, Any]]:
 
 
 def run_on(place: Path, release: str, folder: str) -> Outcome:
-    outcome = run_assets(place, release=release, source=str(REAL_ROWS / folder))
-    assert outcome.status == 0, outcome.err
-    assert "Traceback" not in outcome.err
+    with configured(place / "data", REAL_ROWS / folder, release):
+        done = command()
+    outcome = Outcome(place, done.exit_status, done.text, "")
+    assert outcome.status == 0, outcome.out
     assert interface_files(release) <= {
         str(path.relative_to(outcome.data)) for path in outcome.data.rglob("*")
     }
