@@ -150,7 +150,6 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
             status="failed" if found.num_rows else "passed",
             description=table.check_description,
             threshold=ANY_IS_AN_ERROR,
-            unit="rows that contradict it",
             rows=rows,
             failing_rows=found.num_rows,
             examples=tuple(found.slice(0, EXAMPLES).to_pylist()),
