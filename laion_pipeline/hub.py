@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laion_pipeline.download import download_shard
@@ -22,6 +22,7 @@ from laion_pipeline.releases import Release
 from laion_pipeline.shards import (
     LISTING_NAME,
     Fetched,
+    FileState,
     Listing,
     Shard,
     describe_file,
@@ -128,6 +129,7 @@ class HubSource:
         return Fetched(
             sum(outcome.bytes_fetched for outcome in outcomes),
             sum(outcome.bytes_reused for outcome in outcomes),
+            tuple(shard for outcome in outcomes for shard in outcome.shards),
         )
 
     def bytes_missing(self, listing: Listing, shards: Sequence[Shard]) -> int:
@@ -167,10 +169,12 @@ class HubSource:
         self, client: HubClient, listing: Listing, shard: Shard, advance: Progress
     ) -> Fetched:
         file = listing.file(shard)
-        if file.is_file() and describe_file(self.folder, shard.path).sha256 == shard.sha256:
+        if file.is_file() and (
+            (there := describe_file(self.folder, shard.path)).sha256 == shard.sha256
+        ):
             advance(shard.bytes)
             logger.info("shards: %s is there already, verified", shard.name)
-            return Fetched(0, shard.bytes)
+            return Fetched(0, shard.bytes, (there,))
         if client.offline:
             raise HubError(
                 f"{shard.path} is not in {self.folder}, and HF_HUB_OFFLINE forbids to fetch it"
@@ -182,13 +186,14 @@ class HubSource:
             read_footer(part, shard.path)
             file.parent.mkdir(parents=True, exist_ok=True)
             part.replace(file)
+            verified = replace(shard, state=FileState.of(file.stat()))
         except OSError as error:
             raise ShardError(f"cannot be written to {self.folder}: {error.strerror}") from error
         seconds = time.monotonic() - started
         logger.info(
             "shards: %s verified, %.1f MB in %.1f s", shard.name, shard.bytes / 1e6, seconds
         )
-        return Fetched(fetched, max(0, shard.bytes - fetched))
+        return Fetched(fetched, max(0, shard.bytes - fetched), (verified,))
 
 
 def check_names(paths: Sequence[str], repo: str) -> None:

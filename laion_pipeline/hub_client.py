@@ -71,7 +71,7 @@ class HubClient:
                     entries = self._json(response, list)
                     following = response.links.get("next", {}).get("url", "")
             try:
-                yield from [_file(entry) for entry in entries if entry["type"] == "file"]
+                yield from [_file(entry) for entry in entries if _is_file(entry["type"])]
             except (AttributeError, KeyError, TypeError) as error:
                 raise self._strange_answer() from error
             page = following
@@ -198,6 +198,12 @@ class HubClient:
     def _successor(self) -> str:
         name = self._release.successor
         return f"; LAION has released {name} in its place" if name else ""
+
+
+def _is_file(kind: object) -> bool:
+    if kind not in ("file", "directory"):  # rather than to pass over what may be a shard
+        raise TypeError("an entry of a listing is a file or a directory")
+    return kind == "file"
 
 
 def _file(entry: dict[str, Any]) -> "RepoFile":

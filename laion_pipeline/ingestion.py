@@ -48,6 +48,7 @@ def fetch_shards(session: Session) -> FetchResult:
     fetched = Fetched(0, 0)
     if session.settings.keep_shards:
         fetched = source.fetch(listing, wanted)
+        full = full.with_states(fetched.shards)
     for entry in plan.to_load:
         if session.settings.keep_shards or listing.file(entry.shard).is_file():
             inspect_shard(session.release, listing, entry)

@@ -6,8 +6,8 @@ however a load ends, the warehouse holds whole shards and knows which.
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import duckdb
@@ -25,7 +25,7 @@ from laion_pipeline.previous import begin_change, forget_previous, keep_replaced
 from laion_pipeline.provenance import Provenance, record_provenance, withdraw_provenance
 from laion_pipeline.releases import Release
 from laion_pipeline.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
-from laion_pipeline.shards import Fetched, Listing, Shard
+from laion_pipeline.shards import Fetched, FileState, Listing, Shard, file_state, verified_state
 from laion_pipeline.warehouse import Warehouse, transaction
 
 logger = logging.getLogger(__name__)
@@ -124,23 +124,24 @@ def _supplied(
     failures: list[LaionError],
 ) -> Sequence[Entry]:
     """Fetch a batch; of its shards those that can be loaded, what is wrong with others told."""
-    all_fetched = True
     try:
-        supply.fetch(listing, [entry.shard for entry in batch])
+        fetched = {s.path: s for s in supply.fetch(listing, [e.shard for e in batch]).shards}
     except LaionError as error:
         failures.append(error)
-        all_fetched = False
+        fetched = {}
     ready = []
     for entry in batch:
-        if listing.file(entry.shard).is_file():
-            try:
-                if not all_fetched:  # what is there may be of before: this verifies it
-                    supply.fetch(listing, [entry.shard])
-                inspect_shard(release, listing, entry)
-            except LaionError as error:
-                failures.append(error)
-            else:
-                ready.append(entry)
+        if not fetched and not listing.file(entry.shard).is_file():
+            continue  # that it is not there has been told
+        try:
+            shard = fetched.get(entry.shard.path, entry.shard)
+            if not fetched:  # what is there may be of before: this verifies it
+                (shard,) = supply.fetch(listing, [entry.shard]).shards
+            inspect_shard(release, listing, entry)
+        except LaionError as error:
+            failures.append(error)
+        else:
+            ready.append(replace(entry, shard=shard))
     return ready
 
 
@@ -169,6 +170,7 @@ def _load_batch(
     rows = sum(shard.rows for shard in batch)
     what = entries[0].shard.name if len(entries) == 1 else f"{len(entries)} shards"
     logger.info("pairs: loading %s", what)
+    states = {entry.shard: verified_state(listing.folder, entry.shard) for entry in entries}
     try:
         with transaction(connection):
             begin_change(connection)
@@ -183,13 +185,25 @@ def _load_batch(
                 "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
                 [_ledger_row(shard, listing.revision) for shard in batch],
             )
+            _see_unchanged(listing, states)
     except duckdb.Error as error:
+        _see_unchanged(listing, states)
         if damaged := find_damaged(connection, release, batch):
             raise damaged from error
         raise
     seconds = time.monotonic() - started
     logger.info("pairs: loaded %s, %s rows in %.1f s", what, f"{rows:,}", seconds)
     return rows
+
+
+def _see_unchanged(listing: Listing, states: Mapping[Shard, FileState]) -> None:
+    """See that what was read is what is about to be written into the ledger."""
+    for shard, state in states.items():
+        if file_state(listing.folder, shard) != state:
+            raise ShardError(
+                f"{shard.path}: was changed while it was loaded, and is not; run again when"
+                " nothing writes it any more"
+            )
 
 
 def _ledger_row(file: ShardFile, revision: str) -> tuple[int, str, str, str, int, int]:

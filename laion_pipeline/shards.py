@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Self
+from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,13 +18,31 @@ from laion_pipeline.files import publish_text
 LISTING_NAME = "listing.json"
 
 
+class FileState(NamedTuple):
+    """What tells whether a file was changed or replaced, without reading it; times in ns."""
+
+    bytes: int
+    modified: int
+    changed: int
+    inode: int
+
+    @classmethod
+    def of(cls, stat: os.stat_result) -> Self:
+        """The state that `os.stat` saw."""
+        return cls(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
 @dataclass(frozen=True)
 class Shard:
-    """One Parquet file of a release: its path there, the sha256 of its bytes, and their number."""
+    """One Parquet file of a release: its path there, the sha256 of its bytes, and their number.
+
+    `state` is that of the local file when its bytes were hashed, if they were.
+    """
 
     path: str
     sha256: str
     bytes: int
+    state: FileState | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -53,6 +72,11 @@ class Listing:
         """Where the shard lies on this machine, once fetched."""
         return self.folder / shard.path
 
+    def with_states(self, shards: Iterable[Shard]) -> Self:
+        """The listing, knowing the states of those of its shards that were hashed just now."""
+        hashed = {shard.path: shard for shard in shards}
+        return replace(self, shards=tuple(hashed.get(s.path, s) for s in self.shards))
+
     def write(self, path: Path) -> None:
         """Publish the listing as JSON at `path`."""
         publish_text(path, json.dumps({**asdict(self), "folder": str(self.folder)}, indent=1))
@@ -65,7 +89,7 @@ class Listing:
         """
         try:
             fields = json.loads(path.read_text("utf-8"))
-            shards = tuple(Shard(**shard) for shard in fields.pop("shards"))
+            shards = tuple(_read_shard(shard) for shard in fields.pop("shards"))
             return cls(folder=Path(fields.pop("folder")), shards=shards, **fields)
         except FileNotFoundError as error:
             raise WarehouseError("no shards yet: materialize the asset `shards` first") from error
@@ -75,12 +99,21 @@ class Listing:
             ) from error
 
 
+def _read_shard(fields: dict[str, Any]) -> Shard:
+    state = fields.pop("state", None)
+    return Shard(**fields, state=FileState(*state) if state else None)
+
+
 @dataclass(frozen=True)
 class Fetched:
-    """What it took to have shards on this machine: bytes that came, and bytes that were there."""
+    """What it took to have shards on this machine: bytes that came, and bytes that were there.
+
+    `shards` are those that were asked for, each with the state of its verified file.
+    """
 
     bytes_fetched: int
     bytes_reused: int
+    shards: tuple[Shard, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -100,9 +133,7 @@ def read_footer(file: Path, shard: str) -> Footer:
         metadata = pq.read_metadata(file)
         return Footer(metadata.num_rows, metadata.schema.to_arrow_schema())
     except FileNotFoundError as error:
-        raise ShardError(
-            f"{shard}: gone from {file.parent}; materialize the asset `shards` again"
-        ) from error
+        raise _gone(file.parent, shard) from error
     except OSError as error:
         raise ShardError(f"{shard}: cannot be read: {error.strerror or error}") from error
     except pa.ArrowException as error:
@@ -124,14 +155,55 @@ def describe_files(folder: Path, paths: Iterable[str]) -> tuple[Shard, ...]:
 def describe_file(folder: Path, path: str) -> Shard:
     """Hash one local file.
 
-    Raises SourceError when it cannot be read.
+    Raises SourceError when it cannot be read, or is being written.
     """
     try:
         with (folder / path).open("rb") as stream:
+            before = FileState.of(os.fstat(stream.fileno()))
             digest = hashlib.file_digest(stream, "sha256")
-            return Shard(path, digest.hexdigest(), stream.tell())
+            after = FileState.of(os.fstat(stream.fileno()))
     except OSError as error:
         raise SourceError(f"{folder / path}: cannot be read: {error.strerror}") from error
+    if before != after:
+        raise SourceError(f"{folder / path}: is being written; run again when that has ended")
+    return Shard(path, digest.hexdigest(), after.bytes, after)
+
+
+def verified_state(folder: Path, shard: Shard) -> FileState:
+    """The state of a shard's file, which holds the listed bytes; hashed again if it was touched.
+
+    Raises ShardError when it holds other bytes or cannot be read.
+    """
+    state = file_state(folder, shard)
+    if state == shard.state:
+        return state
+    try:
+        found = describe_file(folder, shard.path)
+    except SourceError as error:
+        raise ShardError(str(error)) from error
+    if found.sha256 != shard.sha256 or found.state is None:
+        raise ShardError(
+            f"{shard.path}: its content has changed since it was listed; materialize the asset"
+            " `shards` again, which lists it as it is now"
+        )
+    return found.state
+
+
+def file_state(folder: Path, shard: Shard) -> FileState:
+    """The state of a shard's file as it is now.
+
+    Raises ShardError when it has gone or cannot be read.
+    """
+    try:
+        return FileState.of((folder / shard.path).stat())
+    except FileNotFoundError as error:
+        raise _gone(folder, shard.path) from error
+    except OSError as error:
+        raise ShardError(f"{shard.path}: cannot be read: {error.strerror or error}") from error
+
+
+def _gone(folder: Path, shard: str) -> ShardError:
+    return ShardError(f"{shard}: gone from {folder}; materialize the asset `shards` again")
 
 
 def content_revision(shards: Iterable[Shard]) -> str:

@@ -3,6 +3,7 @@
 A source lists what there is and fetches what is asked for; it knows nothing of the warehouse.
 """
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,10 @@ from laion_pipeline.releases import SAMPLE, Release
 from laion_pipeline.sample import generate_sample
 from laion_pipeline.settings import Settings
 from laion_pipeline.shards import Fetched, Listing, Shard, content_revision, describe_files
+from laion_pipeline.text import displayable
+
+# How many entries that cannot be read an error names.
+ENTRIES_NAMED = 20
 
 
 class Source(Protocol):
@@ -44,7 +49,7 @@ class _InPlace:
 
     def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:  # noqa: ARG002
         """Nothing to do: the shards are read where they lie."""
-        return Fetched(0, sum(shard.bytes for shard in shards))
+        return Fetched(0, sum(shard.bytes for shard in shards), tuple(shards))
 
     def discard(self, listing: Listing, shards: Sequence[Shard]) -> None:
         """Nothing to do: nothing was brought."""
@@ -63,13 +68,14 @@ class FolderSource(_InPlace):
     def list_shards(self) -> Listing:
         """Hash the folder's files.
 
-        Raises SettingsError when it is not a folder, SourceError when it has no Parquet file.
+        Raises SettingsError when it is not a folder, SourceError when it has no Parquet file, or
+        an entry named like one that cannot be read.
         """
         try:
             names = sorted(
                 entry.name
                 for entry in self.folder.iterdir()
-                if entry.name.casefold().endswith(".parquet") and entry.is_file()
+                if entry.name.casefold().endswith(".parquet")
             )
         except OSError as error:
             raise SettingsError(
@@ -77,6 +83,7 @@ class FolderSource(_InPlace):
             ) from error
         if not names:
             raise SourceError(f"LAION_SOURCE={self.folder}: no *.parquet file in this folder")
+        self._refuse_unreadable(names)
         shards = describe_files(self.folder, names)
         return Listing(
             release=self.release.name,
@@ -86,6 +93,37 @@ class FolderSource(_InPlace):
             folder=self.folder,
             shards=shards,
         )
+
+    def _refuse_unreadable(self, names: Sequence[str]) -> None:
+        """A shard that cannot be read is not one that has gone: its rows must not be removed."""
+        wrong = [
+            f"{displayable(name)} {why}"
+            for name in names
+            if (why := _why_no_file(self.folder / name))
+        ]
+        if wrong:
+            more = f", and {len(wrong) - ENTRIES_NAMED} more" if len(wrong) > ENTRIES_NAMED else ""
+            raise SourceError(
+                f"LAION_SOURCE={self.folder}: {len(wrong)} of {len(names)} *.parquet entries cannot"
+                f" be read as shards: {'; '.join(wrong[:ENTRIES_NAMED])}{more}; put the files back,"
+                " or take the entries out of the folder"
+            )
+
+
+def _why_no_file(entry: Path) -> str:
+    """Why an entry of a folder cannot be a shard; nothing where it is a file."""
+    try:
+        mode = entry.stat().st_mode
+    except OSError as error:
+        if entry.is_symlink():
+            target = displayable(str(entry.readlink()))
+            return f"is a link to {target} that leads nowhere ({error.strerror})"
+        return f"cannot be read ({error.strerror})"
+    if stat.S_ISREG(mode):
+        return ""
+    if stat.S_ISDIR(mode):
+        return "is a folder (if its files are the shards, set LAION_SOURCE to it)"
+    return "is no regular file"
 
 
 @dataclass(frozen=True)

@@ -213,7 +213,7 @@ def test_max_shards_takes_the_first(environment: pytest.MonkeyPatch, tmp_path: P
     for name in ("c", "a", "b"):
         write_shard(tmp_path / "shards", f"{name}.parquet", pairs(1))
     (tmp_path / "shards" / "notes.txt").write_text("no shard")
-    (tmp_path / "shards" / "folder.parquet").mkdir()
+    (tmp_path / "shards" / "folder").mkdir()
     environment.setenv("LAION_SOURCE", str(tmp_path / "shards"))
     environment.setenv("LAION_MAX_SHARDS", "2")
     session = Session.open()

@@ -1,0 +1,147 @@
+"""Rows stay what the source has: nothing unreadable is taken for gone, nothing stale for loaded."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from laion_pipeline import loading
+from laion_pipeline.sample import generate_sample
+from tests.orchestration.runs import INGEST, Run, command, configured, query, run
+from tests.orchestration.test_checks import clean_columns, write
+
+NAMES = tuple(f"part-{number}.parquet" for number in range(4))
+LISTED = dg.AssetSelection.assets("shards")
+LOADED = dg.AssetSelection.assets("pairs") - dg.AssetSelection.all_asset_checks()
+LEDGER = "SELECT path, sha256, rows FROM shards ORDER BY path"
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    for number, name in enumerate(NAMES):
+        write(tmp_path / "source", rows_of(number, 50), name)
+    return tmp_path / "source"
+
+
+@pytest.fixture
+def data(tmp_path: Path, source: Path) -> Iterator[Path]:
+    with configured(tmp_path / "data", source):
+        yield tmp_path / "data"
+
+
+def rows_of(shard: int, rows: int) -> dict[str, list[object]]:
+    """Clean rows, different in each shard, whose captions are all as long."""
+    columns = clean_columns(rows)
+    columns["URL"] = [f"https://host.example/{shard}/{number:04}.jpg" for number in range(rows)]
+    return columns
+
+
+def _dangling(entry: Path) -> str:
+    entry.unlink()
+    entry.symlink_to(entry.with_name("a blob that is gone"))
+    return "is a link to "
+
+
+def _loop(entry: Path) -> str:
+    entry.unlink()
+    entry.symlink_to(entry)
+    return "is a link to "
+
+
+def _folder(entry: Path) -> str:
+    file = entry.with_name("kept")
+    entry.rename(file)
+    entry.mkdir()
+    file.rename(entry / "part-0.parquet")
+    return "is a folder"
+
+
+def _pipe(entry: Path) -> str:
+    entry.unlink()
+    os.mkfifo(entry)
+    return "is no regular file"
+
+
+@pytest.mark.parametrize("damage", [_dangling, _loop, _folder, _pipe])
+def test_a_shard_that_cannot_be_read_is_named_and_keeps_its_rows(
+    data: Path, source: Path, damage: Callable[[Path], str]
+) -> None:
+    assert run(INGEST).success
+    before = query(data, LEDGER)
+    words = damage(source / NAMES[2])
+    done = command()
+    assert done.exit_status == 1
+    assert done.text.startswith(
+        f"error: shards: LAION_SOURCE={source}: 1 of 4 *.parquet entries cannot be read as shards:"
+        f" {NAMES[2]} {words}"
+    )
+    assert done.text.count("\n") == 0
+    assert query(data, LEDGER) == before
+    assert query(data, "SELECT count(*) FROM pairs") == [(200,)]
+
+
+def reason(done: Run, step: str) -> str:
+    data = done.failures[step].step_failure_data
+    assert data.user_failure_data is not None
+    return str(data.user_failure_data.description)
+
+
+def test_a_shard_replaced_after_it_was_listed_is_not_loaded_as_what_it_was(
+    data: Path, source: Path
+) -> None:
+    assert run(LISTED).success
+    before = (source / NAMES[1]).stat()
+    write(source, rows_of(7, 50), NAMES[1])
+    os.utime(source / NAMES[1], ns=(before.st_atime_ns, before.st_mtime_ns))
+    done = run(LOADED)
+    assert reason(done, "pairs").startswith(f"{NAMES[1]}: its content has changed since")
+    assert run(INGEST).success
+    assert query(data, "SELECT count(*) FROM pairs WHERE url LIKE '%/7/%'") == [(50,)]
+    assert query(data, "SELECT count(*) FROM pairs WHERE url LIKE '%/1/%'") == [(0,)]
+
+
+def test_a_shard_that_was_only_touched_is_loaded(data: Path, source: Path) -> None:
+    assert run(LISTED).success
+    os.utime(source / NAMES[1], (0, 0))
+    (source / NAMES[2]).chmod(0o600)
+    assert run(LOADED).success
+    assert query(data, "SELECT count(*) FROM pairs") == [(200,)]
+
+
+def test_a_shard_replaced_while_it_is_loaded_leaves_no_trace(
+    data: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = loading.select_rows
+
+    def disturbed(*arguments: object) -> object:
+        """Replaces a shard at the last moment, as another program may."""
+        write(source, rows_of(8, 50), NAMES[3])
+        return read(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "select_rows", disturbed)
+        done = run(INGEST)
+    assert reason(done, "pairs").startswith(f"{NAMES[3]}: was changed while it was loaded")
+    assert query(data, LEDGER) == []
+    assert run(INGEST).success
+    assert query(data, "SELECT count(*) FROM pairs WHERE url LIKE '%/8/%'") == [(50,)]
+
+
+def test_a_shard_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
+    from laion_pipeline import shards
+    from laion_pipeline.errors import SourceError
+
+    (file,) = generate_sample(tmp_path, rows=500, shards=1)
+    digest = shards.hashlib.file_digest
+
+    def written_meanwhile(*arguments: object) -> object:
+        with file.open("ab") as stream:
+            stream.write(b"more")
+        return digest(*arguments)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards.hashlib, "file_digest", written_meanwhile)
+        with pytest.raises(SourceError, match="is being written"):
+            shards.describe_file(tmp_path, file.name)
