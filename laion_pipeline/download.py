@@ -98,7 +98,7 @@ class _Transfer:
             if self._held and response.status_code != HTTPStatus.PARTIAL_CONTENT:
                 self._start_over()
             with self._part.open("ab") as stream:
-                for chunk in response.iter_raw():  # as it comes: what a cut leaves is kept
+                for chunk in self._client.chunks(response):  # what a cut leaves is kept
                     stream.write(chunk)
                     self._digest.update(chunk)
                     self._held += len(chunk)

@@ -5,16 +5,19 @@ it leaves open is done here: its listing never times out, its downloads give up 
 connection or a server error at once, and its errors do not say what to do next.
 """
 
+import json
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from laion_pipeline.background import in_background
 from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError, SettingsError
 from laion_pipeline.releases import Release
 from laion_pipeline.retrying import hub_retrying
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _GONE = frozenset({404, 410, 451})
+# Below this a body does not move; a listing of LAION's has some hundred entries.
+_SLOWEST_BYTES_PER_SECOND = 1000
+_MOST_ENTRIES = 1_000_000
+_LONGEST_ANSWER_BYTES = 100_000_000
 
 
 class HubClient:
@@ -44,6 +51,8 @@ class HubClient:
         self._release = release
         self._endpoint = constants.ENDPOINT
         self._timeout_seconds = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
+        # How long an answer may take to begin, and its body to show that it moves.
+        self._patience_seconds = 3 * self._timeout_seconds
         self.offline: bool = constants.is_offline_mode()
 
     @property
@@ -65,15 +74,25 @@ class HubClient:
     def files(self, commit: str) -> Iterator["RepoFile"]:
         """Every file of a commit, with its size and, where it is in large-file storage, sha256."""
         page = f"{self._api('tree', commit)}?recursive=true"
+        asked: set[str] = set()
+        listed: set[str] = set()
         while page:
+            asked.add(page)
             for attempt in hub_retrying("the list of files"):
                 with attempt, self._open(page, commit) as response:
                     entries = self._json(response, list)
                     following = response.links.get("next", {}).get("url", "")
             try:
+                fresh = {entry["path"] for entry in entries} - listed
                 yield from [_file(entry) for entry in entries if _is_file(entry["type"])]
             except (AttributeError, KeyError, TypeError) as error:
                 raise self._strange_answer() from error
+            listed |= fresh
+            if following and (following in asked or not fresh or len(listed) > _MOST_ENTRIES):
+                raise HubError(
+                    f"{self._endpoint}: the list of files of {self._release.repo} does not end:"
+                    f" after {len(asked)} pages with {len(listed):,} entries it names one more page"
+                )
             page = following
 
     @contextmanager
@@ -98,7 +117,6 @@ class HubClient:
     ) -> Iterator["Response"]:
         """An answer that has succeeded; faults while it is read are told in the same words."""
         import httpx2
-        from huggingface_hub import get_session
         from huggingface_hub.errors import HfHubHTTPError
         from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
@@ -108,9 +126,7 @@ class HubClient:
         # What arrives is verified as it is stored, so it must not be compressed on the way.
         sent |= {"Accept-Encoding": "identity", **(headers or {})}
         try:
-            with get_session().stream(
-                "GET", address, headers=sent, timeout=self._timeout_seconds
-            ) as response:
+            with self._answered(address, sent) as response:
                 hf_raise_for_status(response)
                 yield response
         except HfHubHTTPError as error:
@@ -121,10 +137,55 @@ class HubClient:
             reason = str(error) or type(error).__name__
             raise HubUnavailableError(f"{self._endpoint} cannot be reached: {reason}") from error
 
-    def _json(self, response: "Response", shape: type) -> Any:
-        response.read()
+    def chunks(self, response: "Response") -> Iterator[bytes]:
+        """A body as it comes, each chunk as soon as it is there, for as long as it moves.
+
+        A server that drips a byte now and then never lets a single read time out.
+        """
+        since, size_bytes = time.monotonic(), 0
+        for chunk in response.iter_raw():
+            size_bytes += len(chunk)
+            yield chunk
+            seconds = time.monotonic() - since
+            if seconds > self._patience_seconds:
+                if size_bytes < _SLOWEST_BYTES_PER_SECOND * seconds:
+                    raise HubUnavailableError(
+                        f"{self._endpoint} sends too slowly to go on: {size_bytes:,} bytes in"
+                        f" {seconds:.0f} s"
+                    )
+                since, size_bytes = time.monotonic(), 0
+
+    @contextmanager
+    def _answered(self, address: str, headers: Mapping[str, str]) -> Iterator["Response"]:
+        """An answer whose headers are there in time, however slowly they drip."""
+        from huggingface_hub import get_session
+
+        stream = get_session().stream(
+            "GET", address, headers=headers, timeout=self._timeout_seconds
+        )
+        answer: Future[Response] = in_background(stream.__enter__)
         try:
-            answer = response.json()
+            response = answer.result(self._patience_seconds)
+        except TimeoutError as error:
+            answer.add_done_callback(
+                lambda late: late.exception() or stream.__exit__(None, None, None)
+            )
+            raise HubUnavailableError(
+                f"{self._endpoint} does not finish its answer in {self._patience_seconds:.0f} s"
+            ) from error
+        try:
+            yield response
+        finally:
+            stream.__exit__(None, None, None)
+
+    def _json(self, response: "Response", shape: type) -> Any:
+        body = bytearray()
+        for chunk in self.chunks(response):
+            body += chunk
+            if len(body) > _LONGEST_ANSWER_BYTES:
+                raise self._strange_answer()
+        try:
+            answer = json.loads(body)
         except ValueError as error:
             raise self._strange_answer() from error
         if not isinstance(answer, shape):
