@@ -173,7 +173,7 @@ def _load_batch(
     states = {entry.shard: verified_state(listing.folder, entry.shard) for entry in entries}
     try:
         with transaction(connection):
-            begin_change(connection)
+            begin_change(connection, made_up=listing.made_up)
             withdraw_provenance(connection)
             _delete(connection, ids)
             # Shards of one statement are read as one table, so they must be laid out alike.
@@ -218,7 +218,7 @@ def _settle(
     with transaction(connection):
         now = Provenance.find(connection)  # there still, where no row changes
         if now and (now.revision, now.complete) != (listing.revision, listing.complete):
-            begin_change(connection)
+            begin_change(connection, made_up=listing.made_up)
         _delete(connection, [entry.shard_id for entry in plan.removed])
         if plan.unchanged:
             connection.executemany(

@@ -28,11 +28,16 @@ def forget_previous(connection: duckdb.DuckDBPyConnection) -> None:
     _create(connection)
 
 
-def begin_change(connection: duckdb.DuckDBPyConnection) -> None:
-    """What is loaded completely now is about to become the revision before."""
+def begin_change(connection: duckdb.DuckDBPyConnection, *, made_up: bool) -> None:
+    """What is loaded completely now is about to become the revision before.
+
+    Made-up rows are no revision of real ones, nor the other way round.
+    """
     _create(connection)
     now = Provenance.find(connection)
-    if now is not None and now.complete:
+    if now is not None and now.made_up != made_up:
+        forget_previous(connection)
+    elif now is not None and now.complete:
         forget_previous(connection)
         columns = ", ".join(PREVIOUS_TABLES["previous_shards"])
         connection.execute(f"INSERT INTO previous_shards SELECT {columns} FROM shards")

@@ -24,6 +24,12 @@ def _memory_size(text: str) -> str:
     return text
 
 
+def _revision(text: str) -> str:
+    if not re.fullmatch(r"[0-9a-f]{7,40}", text):
+        raise ValueError("should be a revision, or at least the first 7 of its hexadecimal digits")
+    return text
+
+
 def _folder(path: Path) -> Path:
     if not path.is_dir():
         raise ValueError("no such folder")
@@ -34,6 +40,7 @@ def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow links
 
 
+Revision = Annotated[str, AfterValidator(_revision)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 AbsoluteFolder = Annotated[AbsolutePath, AfterValidator(_folder)]
@@ -101,6 +108,7 @@ class Settings(BaseSettings):
     downloads: PositiveInt = 8
     keep_shards: bool = True
     contract: AbsolutePath | None = None
+    accept_removal: Revision | None = None
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
 
@@ -123,13 +131,12 @@ class Settings(BaseSettings):
         return find_release(self.release)
 
     def find_contract(self, release: Release) -> Contract:
-        """The contract of a release, with the thresholds that are configured.
+        """The contract of a release, with the thresholds that are configured, and what is accepted.
 
         Raises SettingsError naming what is wrong with the file of thresholds.
         """
-        if self.contract is None:
-            return Contract.of(release)
-        return Contract.of(release, read_overrides(self.contract))
+        overrides = None if self.contract is None else read_overrides(self.contract)
+        return Contract.of(release, overrides, self.accept_removal or "")
 
     @property
     def dagster_home(self) -> Path:

@@ -24,14 +24,19 @@ class Contract:
     checks: tuple[Check, ...]
 
     @classmethod
-    def of(cls, release: Release, overrides: Overrides | None = None) -> Self:
-        """The contract of a release, with other thresholds where `overrides` names a check."""
+    def of(
+        cls, release: Release, overrides: Overrides | None = None, accepted_removal: str = ""
+    ) -> Self:
+        """The contract of a release, with other thresholds where `overrides` names a check.
+
+        `accepted_removal` is how a revision begins that may have lost as many rows as it has.
+        """
         changed = overrides or {}
         return cls(
             release,
             tuple(
                 replace(check, threshold=changed.get(check.name, check.threshold))
-                for check in _checks(release)
+                for check in _checks(release, accepted_removal)
             ),
         )
 
@@ -53,10 +58,10 @@ class Contract:
         return next(check for check in self.checks if check.name == name)
 
 
-def _checks(release: Release) -> Iterator[Check]:
+def _checks(release: Release, accepted_removal: str = "") -> Iterator[Check]:
     yield from structural_checks(release)
     yield from all_quarantine_rules(release)
-    yield from table_measures(release)
+    yield from table_measures(release, accepted_removal)
     yield from counted_rules(release)
     yield from drift_measures(release)
 

@@ -79,9 +79,11 @@ def structural_checks(release: Release) -> Iterator[Check]:
     )
 
 
-def table_measures(release: Release) -> Iterator[Measure]:
+def table_measures(release: Release, accepted_removal: str) -> Iterator[Measure]:
     """The checks on what the rows are together."""
     yield _size_orientation(release)
+    yield _rows_retained(accepted_removal)
+    yield _shards_unique()
     yield Measure(
         name="rows_present",
         summary="there are rows at all",
@@ -131,6 +133,63 @@ def _size_orientation(release: Release) -> Measure:
         evidence=f"SELECT *, 1 AS failing FROM ({in_sample}) WHERE {disagree}",
         look_up=f"FROM (\n  {in_pairs}\n)\nWHERE {disagree}",
         nothing="no URL states a size",
+    )
+
+
+def _rows_retained(accepted_removal: str) -> Measure:
+    """Rows that left with their shards: seldom what was meant where they are many."""
+    demands = "the rows of the previous revision's shards are still there"
+    not_accepted = "(SELECT complete FROM provenance)"
+    if accepted_removal:
+        demands += f", or their removal at revision {accepted_removal} is accepted"
+        not_accepted += (
+            f" AND NOT (SELECT starts_with(revision, '{accepted_removal}') FROM provenance)"
+        )
+    now = (
+        " FROM previous_shards AS before LEFT JOIN shards AS now ON now.shard_id = before.shard_id"
+        " AND (now.path = before.path OR now.sha256 = before.sha256)"
+        " WHERE before.rows > coalesce(now.rows, 0)"
+    )
+    return Measure(
+        name="rows_retained",
+        summary="the rows of the previous revision's shards are still there",
+        demands=demands,
+        advice="If shards were lost at the source, put them back and run again. If they were meant"
+        " to go, say so: set LAION_ACCEPT_REMOVAL to the revision that is loaded now.",
+        threshold=Threshold(error_above=0.05),
+        blocking=True,
+        unit="previous rows",
+        of="SELECT sum(rows) FROM previous_shards WHERE (SELECT complete FROM provenance)",
+        evidence=(
+            "SELECT now.shard_id, before.rows - coalesce(now.rows, 0) AS failing,"
+            " before.path AS previous_shard, before.rows AS previous_rows, now.rows,"
+            f" (SELECT revision FROM provenance) AS revision{now} AND {not_accepted}"
+        ),
+        look_up=f"SELECT before.path, before.rows AS previous_rows, now.rows\n{now.strip()}",
+        nothing="no other revision was loaded completely before, or only a part of this one is now",
+    )
+
+
+def _shards_unique() -> Measure:
+    """A shard under two names: its rows would be counted twice, and look like few repeats."""
+    demands = "no two shards are the same file"
+    same = (
+        "FROM shards JOIN (SELECT sha256, count(*) AS files,"
+        " string_agg(path, ', ' ORDER BY path) AS paths FROM shards WHERE rows > 0"
+        " GROUP BY sha256 HAVING count(*) > 1) AS repeated USING (sha256)"
+    )
+    return Measure(
+        name="shards_unique",
+        summary=demands,
+        demands=demands,
+        advice="The rows are loaded once for each name, and so counted several times. Take all but"
+        " one of the files out of the source, or tell the release's makers.",
+        threshold=EXACT,
+        unit="shards",
+        of="SELECT count(*) FROM shards",
+        evidence=f"SELECT shard_id, 1 AS failing, paths AS same_files, rows {same}",
+        look_up=f"SELECT path, sha256, rows\n{same}\nORDER BY sha256, path",
+        nothing="there is no shard",
     )
 
 

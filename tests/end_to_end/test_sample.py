@@ -52,7 +52,7 @@ def test_the_sample_runs(first: Outcome) -> None:
     assert f"{sum(PLANTED.values())} quarantined" in lines[0]
     assert "made up" in lines[0].casefold()
     assert f" {len(WARNED)} warned, 0 failed" in lines[1]
-    assert "5 nothing to compare with" in lines[1]
+    assert "6 nothing to compare with" in lines[1]
     assert str(first.data / "sample" / "report.html") in lines[-1]
 
 

@@ -100,6 +100,8 @@ def failing(rows: Sequence[Row]) -> dict[str, int]:
         "every_source_row_loaded": 0,
         "every_row_accounted_for": 0,
         "rows_present": 0,
+        "rows_retained": 0,
+        "shards_unique": 0,
         "published_rows": PUBLISHED_ROWS - len(rows),
         "size_orientation": sum(is_turned(row) or False for row in rows),
         "urls_unique": repeats(rows, "url"),

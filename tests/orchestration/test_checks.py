@@ -75,6 +75,8 @@ def test_up_to_a_thousandth_warns_and_more_is_an_error(data: Path, tmp_path: Pat
         "every_source_row_loaded": (True, ERROR, 0),
         "every_row_accounted_for": (True, ERROR, 0),
         "size_orientation": (True, ERROR, 0),  # no URL states one
+        "rows_retained": (True, ERROR, 0),  # nothing to compare with
+        "shards_unique": (True, ERROR, 0),
         "rows_present": (True, ERROR, 0),
         "published_rows": (False, WARN, 52_068_913 - ROWS),
         "urls_unique": (True, ERROR, 19),

@@ -48,6 +48,7 @@ def test_what_would_make_everything_after_it_wrong_blocks_it_and_nothing_else_do
         "every_source_row_loaded",
         "every_row_accounted_for",
         "size_orientation",
+        "rows_retained",
     }
     assert {key.asset_key.to_user_string() for key in blocking} == {
         "pairs",

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import dagster as dg
+import mmh3
 import pytest
 
 from laion_pipeline import loading
@@ -35,6 +36,8 @@ def rows_of(shard: int, rows: int) -> dict[str, list[object]]:
     """Clean rows, different in each shard, whose captions are all as long."""
     columns = clean_columns(rows)
     columns["URL"] = [f"https://host.example/{shard}/{number:04}.jpg" for number in range(rows)]
+    texts = zip(columns["URL"], columns["TEXT"], strict=True)
+    columns["hash"] = [mmh3.hash64(f"{url}{text}".encode())[0] for url, text in texts]
     return columns
 
 
@@ -145,3 +148,81 @@ def test_a_shard_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
         patch.setattr(shards.hashlib, "file_digest", written_meanwhile)
         with pytest.raises(SourceError, match="is being written"):
             shards.describe_file(tmp_path, file.name)
+
+
+def named(done: Run, check: str) -> tuple[bool, str]:
+    found = done.checks[f"pairs.{check}"]
+    return found.passed, str(found.metadata)
+
+
+def test_the_same_file_under_two_names_is_told(data: Path, source: Path) -> None:
+    copy = "part-3 (1).parquet"
+    (source / copy).write_bytes((source / NAMES[3]).read_bytes())
+    done = run()
+    passed, found = named(done, "shards_unique")
+    assert not passed
+    assert NAMES[3] in found
+    assert copy in found
+    (source / copy).unlink()
+    assert named(run(), "shards_unique")[0]
+
+
+def test_empty_shards_are_all_alike(data: Path, source: Path) -> None:
+    for number in range(2):
+        write(
+            source,
+            {name: values[:0] for name, values in rows_of(0, 1).items()},
+            f"{number}.parquet",
+        )
+    assert named(run(), "shards_unique")[0]
+
+
+def summary(data: Path) -> list[tuple[object, ...]]:
+    return query(data, "FROM score_summary ORDER BY ALL")
+
+
+def test_many_rows_leave_at_once_only_when_that_is_confirmed(
+    data: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4, 40):
+        write(source, rows_of(number, 50), f"part-{number}.parquet")
+    assert command().exit_status == 0
+    (source / "part-7.parquet").unlink()  # one in forty is a normal change
+    assert command().exit_status == 0
+    before = summary(data)
+    for name in (*NAMES[:2], "part-8.parquet"):
+        (source / name).unlink()
+    for _ in range(2):  # to try again is not to confirm
+        done = command()
+        assert done.exit_status == 1
+        assert "failed check: pairs.rows_retained: 150 of 1,950 previous rows fail" in done.text
+        assert "LAION_ACCEPT_REMOVAL" in done.text
+        assert summary(data) == before
+    ((revision,),) = query(data, "SELECT revision FROM provenance")
+    monkeypatch.setenv("LAION_ACCEPT_REMOVAL", "0" * 40)
+    assert command().exit_status == 1
+    monkeypatch.setenv("LAION_ACCEPT_REMOVAL", revision[:12])
+    assert command().exit_status == 0
+    assert query(data, "SELECT max(pairs) FROM score_summary") == [(1800,)]
+    monkeypatch.delenv("LAION_ACCEPT_REMOVAL")
+
+
+def test_a_folder_of_other_shards_takes_no_ones_place_unasked(data: Path, source: Path) -> None:
+    assert command().exit_status == 0
+    for name in NAMES:
+        (source / name).unlink()
+        write(source, rows_of(90 + NAMES.index(name), 60), f"other-{name}")
+    done = command()
+    assert done.exit_status == 1
+    assert "200 of 200 previous rows fail" in done.text
+
+
+def test_what_max_shards_leaves_out_is_not_lost(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert command().exit_status == 0
+    monkeypatch.setenv("LAION_MAX_SHARDS", "1")
+    assert command().exit_status == 0
+    assert query(data, "SELECT count(*) FROM pairs") == [(50,)]
+    monkeypatch.delenv("LAION_MAX_SHARDS")
+    assert command().exit_status == 0

@@ -98,6 +98,7 @@ def test_checks_of_the_contract_find_what_was_planted(first: Run) -> None:
         "every_source_row_loaded",
         "every_row_accounted_for",
         "size_orientation",
+        "rows_retained",
     }
     assert all(checks[name].passed for name in blocking)
 

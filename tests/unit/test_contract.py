@@ -556,17 +556,18 @@ def test_a_release_of_addresses_and_captions_is_held_to_what_it_has() -> None:
             "replacement_characters", "control_characters", "html_entities")),
     ]  # fmt: skip
     assert [measure.name for measure in contract.measures("pairs")] == [
-        *("every_source_row_loaded", "rows_present", "urls_unique")
+        *("every_source_row_loaded", "rows_retained", "shards_unique", "rows_present"),
+        "urls_unique",
     ]
     assert {c.absent for c in contract.on("pairs") if c.name == "sizes_known"} == {
         "it has no width"
     }
 
 
-def test_only_schema_reconciliation_and_orientation_block() -> None:
+def test_only_what_would_make_everything_after_it_wrong_blocks() -> None:
     assert [check.name for check in CHECKS.values() if check.blocking] == [
         *("schema_as_contracted", "every_source_row_loaded", "every_row_accounted_for"),
-        "size_orientation",
+        *("size_orientation", "rows_retained"),
     ]
 
 

@@ -124,8 +124,10 @@ def test_usual_thresholds_are_those_that_were_agreed() -> None:
             expected = Threshold(warn_above=warned[name])
         elif name in noted:
             expected = NOTED
-        elif name in ("hash_matches", "size_orientation"):
-            expected = Threshold(error_above={"hash_matches": 0.001}.get(name, 0.5))
+        elif name in (
+            errors := {"hash_matches": 0.001, "size_orientation": 0.5, "rows_retained": 0.05}
+        ):
+            expected = Threshold(error_above=errors[name])
         elif name.endswith("_drift"):
             expected = Threshold(warn_above=0.1, error_above=0.25)
         else:
