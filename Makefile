@@ -7,7 +7,7 @@ BIN := .venv/bin
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
 
-ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000
+ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
 	@$(BIN)/python -m assets ui
 
 test: .venv/.ready  ## all tests

@@ -4,6 +4,7 @@ import base64
 
 import dagster as dg
 
+from assets.quality import provenance_metadata
 from assets.resources import Laion
 from laion_pipeline.charts import CHARTS, Chart, render_chart
 
@@ -22,10 +23,11 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
         kinds={"matplotlib"},
     )
     def rendered(laion: Laion) -> dg.MaterializeResult[None]:
-        with laion.session() as session:
+        with laion.sound(chart.tables) as (session, provenance):
             result = render_chart(session.warehouse, chart, session.paths.charts)
         return dg.MaterializeResult(
             metadata={
+                **provenance_metadata(provenance.release, provenance.revision),
                 "finding": result.drawing.title,
                 "chart": dg.MetadataValue.md(
                     f"![{chart.description}]({_data_url(result.preview)})"

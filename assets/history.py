@@ -2,13 +2,16 @@
 
 import dagster as dg
 
+from assets.quality import provenance_metadata
 from assets.resources import Laion
 from laion_pipeline.history import HISTORY, HISTORY_COLUMNS, record_profile
+
+_TABLES = ("score_histogram", "score_summary")
 
 
 @dg.asset(
     name=HISTORY,
-    deps=["pairs", "score_histogram", "score_summary"],
+    deps=["pairs", *_TABLES],
     group_name="quality",
     kinds={"duckdb"},
 )
@@ -18,10 +21,11 @@ def release_history(laion: Laion) -> dg.MaterializeResult[None]:
     One number a row, with what it measures, so that revisions compare by a filter. `revision_drift`
     is computed from it.
     """
-    with laion.session() as session:
+    with laion.sound(_TABLES) as (session, provenance):
         revisions = record_profile(session.warehouse, session.release, session.paths.tables)
     return dg.MaterializeResult(
         metadata={
+            **provenance_metadata(provenance.release, provenance.revision),
             "revisions": revisions,
             "dagster/table_name": HISTORY,
             "dagster/column_schema": dg.TableSchema(

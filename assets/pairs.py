@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.quality import provenance_metadata
 from assets.resources import Laion
 from laion_pipeline.contract import Contract
 from laion_pipeline.ingestion import load_listing
@@ -19,12 +20,13 @@ def pairs(laion: Laion) -> dg.MaterializeResult[None]:
     with laion.session() as session:
         listing = Listing.read(session.paths.listing)
         result = load_listing(session, listing)
+        laion.tag(session, listing.revision)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": result.rows,
             "dagster/column_schema": _schema(session.contract),
             "dagster/table_name": "pairs",
-            "revision": listing.revision,
+            **provenance_metadata(listing.release, listing.revision),
             "valid_rows": result.valid_rows,
             "quarantined_rows": result.rows - result.valid_rows,
             "shards_loaded": len(result.plan.to_load),
@@ -32,7 +34,7 @@ def pairs(laion: Laion) -> dg.MaterializeResult[None]:
             "rows_loaded": result.rows_loaded,
             "seconds": result.seconds,
         },
-        data_version=dg.DataVersion(listing.revision),
+        data_version=dg.DataVersion(session.data_version(result.provenance)),
     )
 
 

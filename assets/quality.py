@@ -1,11 +1,12 @@
 """The contract's checks, each shown as an asset check of its own, and the rows that fail them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import isfinite
 from typing import Any
 
 import dagster as dg
 
+from assets.outcome import BLOCKED_BY
 from assets.resources import Laion
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.contract.check import CheckedAsset
@@ -19,13 +20,17 @@ def check_result(result: RecordedCheck, data_docs: str = "") -> dg.AssetCheckRes
     """A check's result as Dagster shows it: what was found, where, which rows, what to do."""
     metadata: dict[str, dg.MetadataValue[Any]] = {
         "status": dg.MetadataValue.text(result.status),
-        "rule": dg.MetadataValue.text(result.description),
-        "threshold": dg.MetadataValue.text(result.threshold),
-        "rows": dg.MetadataValue.int(result.rows),
-        "failing_rows": dg.MetadataValue.int(result.failing_rows),
-        "failing_percent": dg.MetadataValue.float(100 * result.share),
-        "value": dg.MetadataValue.float(result.value),
+        "revision": dg.MetadataValue.text(result.revision),
     }
+    if result.is_checked:
+        metadata |= {
+            "rule": dg.MetadataValue.text(result.description),
+            "threshold": dg.MetadataValue.text(result.threshold),
+            "rows": dg.MetadataValue.int(result.rows),
+            "failing_rows": dg.MetadataValue.int(result.failing_rows),
+            "failing_percent": dg.MetadataValue.float(100 * result.share),
+            "value": dg.MetadataValue.float(result.value),
+        }
     if result.since is not None:
         since = f"{result.since:%Y-%m-%d %H:%M} UTC, revision {result.since_revision}"
         metadata["since"] = dg.MetadataValue.text(since)
@@ -55,6 +60,18 @@ def check_result(result: RecordedCheck, data_docs: str = "") -> dg.AssetCheckRes
     )
 
 
+def stop_if_blocked(results: Iterable[RecordedCheck]) -> None:
+    """End a step in which a check that blocks has failed, saying what it found and what to do."""
+    told = [check.told for check in results if check.blocking and check.status == "failed"]
+    if told:
+        raise dg.Failure(" ".join(told), {BLOCKED_BY: len(told)}, allow_retries=False)
+
+
+def provenance_metadata(release: str, revision: str) -> dict[str, str]:
+    """Which release and which revision an asset is made from."""
+    return {"release": release, "revision": revision}
+
+
 def _as_json(value: object) -> object:
     """A value as it is where JSON has it, else in words: there are no NaN and infinities."""
     plain = value is None or isinstance(value, int | str)
@@ -72,12 +89,9 @@ def contract_specs(asset: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def check_contract(session: Session, asset: CheckedAsset) -> Iterator[dg.AssetCheckResult]:
+def check_contract(session: Session, asset: CheckedAsset) -> tuple[RecordedCheck, ...]:
     """Hold an asset against the contract."""
-    docs = session.paths.data_docs
-    results = validate(session.warehouse, session.contract, asset, docs)
-    index = (docs / "index.html").as_uri()
-    yield from (check_result(result, index) for result in results)
+    return validate(session.warehouse, session.contract, asset, session.paths.data_docs)
 
 
 @dg.multi_asset_check(specs=contract_specs("pairs"), name="pairs_contract", can_subset=True)
@@ -86,19 +100,23 @@ def pairs_contract(
 ) -> Iterator[dg.AssetCheckResult]:
     """Validate `pairs` with the Great Expectations suites that the contract generates."""
     with laion.session() as session:
-        results = list(check_contract(session, "pairs"))
+        results = check_contract(session, "pairs")
+        index = (session.paths.data_docs / "index.html").as_uri()
+        laion.tag(session, results[0].revision)
     # What is slow is shared by the checks: a few of them cost no less than all.
     selected = {key.name for key in context.selected_asset_check_keys}
-    yield from (result for result in results if result.check_name in selected)
+    yield from (check_result(result, index) for result in results if result.name in selected)
+    stop_if_blocked(results)
 
 
 @dg.asset(deps=["pairs"], group_name="quality", kinds={"parquet"})
 def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
     """The rows that break a rule, each with its shard and the names of the rules, as Parquet."""
-    with laion.session() as session:
+    with laion.sound() as (session, provenance):
         rows = export_quarantine(session.warehouse, session.paths.quarantine)
     return dg.MaterializeResult(
         metadata={
+            **provenance_metadata(provenance.release, provenance.revision),
             "dagster/row_count": rows,
             "path": dg.MetadataValue.path(session.paths.quarantine),
         }

@@ -2,8 +2,9 @@
 
 import dagster as dg
 
+from assets.quality import provenance_metadata
 from assets.resources import Laion
-from laion_pipeline.charts import CHARTS
+from laion_pipeline.charts import CHARTS, require_current
 from laion_pipeline.report import render_report
 
 _TABLES = (
@@ -15,10 +16,12 @@ _TABLES = (
 @dg.asset(deps=["pairs", *_TABLES, *(chart.name for chart in CHARTS)], group_name="report")
 def report(laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
-    with laion.session() as session:
+    with laion.sound(_TABLES) as (session, provenance):
+        require_current(CHARTS, session.paths.charts, provenance)
         size = render_report(session.warehouse, session.paths)
     return dg.MaterializeResult(
         metadata={
+            **provenance_metadata(provenance.release, provenance.revision),
             "path": dg.MetadataValue.path(session.paths.report),
             "url": dg.MetadataValue.url(session.paths.report.as_uri()),
             "bytes": size,

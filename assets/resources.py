@@ -1,17 +1,27 @@
 """What assets are given: a session of the library, and its errors in Dagster's form."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import dagster as dg
 from dotenv import load_dotenv
+from pydantic import PrivateAttr
 
+from assets.liveness import fail_dead_runs, kept_alive
+from assets.outcome import log_outcome
 from laion_pipeline.errors import LaionError
+from laion_pipeline.locks import locked
+from laion_pipeline.provenance import Provenance
 from laion_pipeline.session import Session
 
 PROJECT = Path(__file__).resolve().parent.parent
+
+# Tags of a run: what started it, and what it is about.
+PROGRAM_TAG = "laion/program"
+RELEASE_TAG = "laion/release"
+REVISION_TAG = "laion/revision"
 
 
 def load_environment() -> None:
@@ -25,14 +35,58 @@ def load_environment() -> None:
 
 
 class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value of its own
-    """The configured release and its warehouse, read from the environment when an asset runs."""
+    """The configured release and its warehouse, read from the environment when an asset runs.
+
+    A run that uses it works alone in the release's folder, from its first asset to its end.
+    """
+
+    _held: ExitStack | None = PrivateAttr(default=None)
+    _works_alone: bool = PrivateAttr(default=False)
+
+    @contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Laion"]:
+        """For one run: show that it lives, and tell how it ended."""
+        with ExitStack() as held:
+            self._held, self._works_alone = held, False
+            if (instance := context.instance) and (run := context.run):
+                held.enter_context(kept_alive(instance, run.run_id, self._program))
+                fail_dead_runs(instance)
+            yield self
+            log_outcome(context)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session; an error that a user can cause ends the step with its one clear line."""
         load_environment()
         try:
-            yield Session.open()
+            session = Session.open()
+            self._work_alone(session)
+            yield session
         except LaionError as error:
             advice = "; run again later" if error.retryable else ""
             raise dg.Failure(f"{error}{advice}", allow_retries=error.retryable) from error
+
+    @contextmanager
+    def sound(self, tables: Iterable[str] = ()) -> Iterator[tuple[Session, Provenance]]:
+        """A session to make something in from the rows and from `tables`, if they are sound."""
+        with self.session() as session:
+            provenance = session.require_sound(tables)
+            self.tag(session, provenance.revision)
+            yield session, provenance
+
+    def tag(self, session: Session, revision: str) -> None:
+        """Say of the run which release and revision it is about."""
+        context = self.get_resource_context()
+        if context.instance and context.run:
+            tags = {RELEASE_TAG: session.release.name, REVISION_TAG: revision}
+            context.instance.add_run_tags(context.run.run_id, tags)
+
+    @property
+    def _program(self) -> str:
+        run = self.get_resource_context().run
+        return run.tags.get(PROGRAM_TAG, f"Dagster's run {run.run_id[:8]}") if run else "Dagster"
+
+    def _work_alone(self, session: Session) -> None:
+        if self._held is not None and not self._works_alone:
+            self._held.enter_context(locked(session.paths.run_lock, self._program))
+            self._works_alone = True

@@ -2,8 +2,10 @@
 
 import dagster as dg
 
+from assets.quality import provenance_metadata
 from assets.resources import Laion
 from laion_pipeline.ingestion import fetch_shards
+from laion_pipeline.provenance import version_of
 
 
 @dg.asset(group_name="ingest", kinds={"parquet"})
@@ -15,12 +17,12 @@ def shards(laion: Laion) -> dg.MaterializeResult[None]:
     """
     with laion.session() as session:
         result = fetch_shards(session)
+        laion.tag(session, result.listing.revision)
     listing, plan = result.listing, result.plan
     return dg.MaterializeResult(
         metadata={
-            "release": listing.release,
+            **provenance_metadata(listing.release, listing.revision),
             "origin": listing.origin,
-            "revision": listing.revision,
             "shards": len(listing.shards),
             "bytes": sum(shard.bytes for shard in listing.shards),
             "new": len(plan.new),
@@ -38,5 +40,7 @@ def shards(laion: Laion) -> dg.MaterializeResult[None]:
                 ]
             ),
         },
-        data_version=dg.DataVersion(listing.revision),
+        data_version=dg.DataVersion(
+            version_of(listing.revision, *((s.path, s.sha256) for s in listing.shards))
+        ),
     )

@@ -60,6 +60,10 @@ class OffsetRefusedError(HubUnavailableError):
     """The Hub has no bytes at the offset from which a file was to be resumed."""
 
 
+class UnsoundError(LaionError):
+    """Something is not to be made from rows or tables that a check has failed."""
+
+
 class WarehouseError(LaionError):
     """The warehouse is damaged, cannot be written, or has not been materialized yet."""
 

@@ -18,6 +18,7 @@ from laion_pipeline.contract.tables import ROW_SAMPLE_ROWS
 from laion_pipeline.files import published
 from laion_pipeline.pairs_table import pairs_columns
 from laion_pipeline.provenance import Provenance
+from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.releases import Release
 from laion_pipeline.warehouse import Warehouse, literal, transaction
 
@@ -69,6 +70,7 @@ def record_profile(warehouse: Warehouse, release: Release, folder: Path) -> int:
             for name, (_, description) in HISTORY_COLUMNS.items():
                 connection.execute(f"COMMENT ON COLUMN {HISTORY}.{name} IS {literal(description)}")
             _append(connection, release, provenance)
+            record_made(connection, HISTORY, provenance)
         history = connection.execute(
             f"FROM {HISTORY} ORDER BY loaded_at, complete, measure, subject, point"
         ).to_arrow_table()

@@ -42,6 +42,7 @@ class LoadResult:
     rows_loaded: int
     rows: int
     valid_rows: int
+    provenance: Provenance
     seconds: float
 
 
@@ -87,7 +88,9 @@ def load_pairs(
         rows, valid_rows = connection.execute(
             "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
         ).fetchall()[0]
-    return LoadResult(plan, rows_loaded, rows, valid_rows, time.monotonic() - started)
+        provenance = Provenance.read(connection)
+    seconds = time.monotonic() - started
+    return LoadResult(plan, rows_loaded, rows, valid_rows, provenance, seconds)
 
 
 def _load(

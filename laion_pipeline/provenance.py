@@ -3,6 +3,7 @@
 There is none while `pairs` is being changed, so that nothing is derived from half of a change.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, fields, replace
 from datetime import UTC, datetime
@@ -10,7 +11,9 @@ from typing import Self
 
 import duckdb
 
+from laion_pipeline.contract import defects_expression
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.pairs_table import reading
 from laion_pipeline.releases import Release
 from laion_pipeline.shards import Listing
 
@@ -20,7 +23,8 @@ class Provenance:
     """Where the rows of `pairs` come from; `made_up` when they are nobody's real data.
 
     `complete` when all shards of the revision are loaded, not only the first few. `loaded_at` is
-    in UTC.
+    in UTC. `data_version` is made from the content of the shards and from how they are read, and so
+    is equal just for equal rows.
     """
 
     release: str
@@ -32,6 +36,7 @@ class Provenance:
     score_model: str
     complete: bool
     loaded_at: datetime
+    data_version: str
 
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> Self:
@@ -55,6 +60,11 @@ class Provenance:
         return None if row is None else cls(*row)
 
 
+def version_of(*parts: object) -> str:
+    """A short text that is equal just for equal parts."""
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
 _SQL_TYPES = {str: "VARCHAR", bool: "BOOLEAN", datetime: "TIMESTAMP"}
 PROVENANCE_COLUMNS: Mapping[str, str] = {
     name: _SQL_TYPES[type_] for name, type_ in Provenance.__annotations__.items()
@@ -72,6 +82,7 @@ def record_provenance(
 ) -> None:
     """Say that `pairs` holds just the shards of the listing; if it says so already, leave it."""
     now = datetime.now(UTC).replace(tzinfo=None)
+    shards = connection.execute("SELECT path, sha256 FROM shards ORDER BY path").fetchall()
     provenance = Provenance(
         release=release.name,
         title=release.title or release.name,
@@ -82,6 +93,7 @@ def record_provenance(
         score_model=release.score_model,
         complete=listing.complete,
         loaded_at=now,
+        data_version=version_of(shards, reading(release), defects_expression(release)),
     )
     recorded = Provenance.find(connection)
     if recorded is None or replace(recorded, loaded_at=now) != provenance:

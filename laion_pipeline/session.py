@@ -1,9 +1,12 @@
 """A session: the settings and what follows from them, resolved once for a piece of work."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
 from laion_pipeline.contract import Contract
+from laion_pipeline.provenance import Provenance, version_of
+from laion_pipeline.quality.soundness import require_sound
 from laion_pipeline.releases import SAMPLE, Release
 from laion_pipeline.settings import Paths, Settings
 from laion_pipeline.warehouse import Warehouse
@@ -35,3 +38,15 @@ class Session:
         paths = settings.prepare(release)
         warehouse = Warehouse(paths.warehouse, settings.memory_limit, settings.threads)
         return cls(settings, release, contract, paths, warehouse)
+
+    def require_sound(self, tables: Iterable[str] = ()) -> Provenance:
+        """See that something may be made from the rows, and from derived tables; their provenance.
+
+        Raises what `quality.soundness.require_sound` raises.
+        """
+        with self.warehouse.connect(read_only=True) as connection:
+            return require_sound(connection, tables)
+
+    def data_version(self, provenance: Provenance) -> str:
+        """Equal just for equal rows that are held to an equal contract."""
+        return version_of(provenance.data_version, *self.contract.checks)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from laion_pipeline.contract import Contract, read_overrides
@@ -16,6 +16,7 @@ from laion_pipeline.releases import Release, find_release
 from laion_pipeline.shards import LISTING_NAME
 from laion_pipeline.text import displayable
 from laion_pipeline.toml_files import first_problem
+from laion_pipeline.warehouse import RUN_LOCK
 
 
 def _memory_size(text: str) -> str:
@@ -41,6 +42,7 @@ def _absolute(path: Path) -> Path:
 
 
 Revision = Annotated[str, AfterValidator(_revision)]
+Port = Annotated[int, Field(ge=1, le=65535)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
 AbsoluteFolder = Annotated[AbsolutePath, AfterValidator(_folder)]
@@ -66,6 +68,16 @@ class Paths:
     def warehouse(self) -> Path:
         """The DuckDB file."""
         return self.root / "warehouse.duckdb"
+
+    @property
+    def run_lock(self) -> Path:
+        """The lock of whichever run works here."""
+        return self.root / RUN_LOCK
+
+    @property
+    def dagster(self) -> Path:
+        """The folder of Dagster's own storage: one history a release."""
+        return self.root / "dagster"
 
     @property
     def tables(self) -> Path:
@@ -111,6 +123,7 @@ class Settings(BaseSettings):
     accept_removal: Revision | None = None
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
+    port: Port = 3000
 
     @classmethod
     def from_environment(cls) -> Self:
@@ -137,11 +150,6 @@ class Settings(BaseSettings):
         """
         overrides = None if self.contract is None else read_overrides(self.contract)
         return Contract.of(release, overrides, self.accept_removal or "")
-
-    @property
-    def dagster_home(self) -> Path:
-        """The folder of Dagster's own storage."""
-        return self.data_dir / "dagster"
 
     def paths(self, release: Release) -> Paths:
         """Where `release` is kept."""

@@ -30,6 +30,7 @@ from laion_pipeline.pairs_table import PAIR_KEYS_COLUMNS
 from laion_pipeline.previous import PREVIOUS_TABLES
 from laion_pipeline.provenance import PROVENANCE_COLUMNS, Provenance
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
+from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.warehouse import Warehouse, literal, quoted, transaction
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,11 @@ class Table:
     sources: frozenset[str]
     check_sql: str
     check_description: str
+
+    @property
+    def derived_sources(self) -> frozenset[str]:
+        """The derived tables that it reads."""
+        return self.sources - LOADED_TABLES
 
     @property
     def code_version(self) -> str:
@@ -129,6 +135,7 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
                 name = f"{quoted(table.name)}.{quoted(column.name)}"
                 comment = literal(column.documentation)
                 connection.execute(f"COMMENT ON COLUMN {name} IS {comment}")
+            record_made(connection, table.name, provenance)
         relation = connection.table(table.name)
         types = {
             name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)
@@ -156,6 +163,7 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
             sql=table.check_sql,
             advice="The table contradicts itself or what it is made from. Materialize it again; if"
             " that does not help, its SQL is wrong: please report it.",
+            blocking=True,
         )
         return record_checks(connection, [result])[0]
 

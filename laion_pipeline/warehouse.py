@@ -3,25 +3,31 @@
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 from tenacity.retry import retry_base
 
 from laion_pipeline.errors import WarehouseBusyError, WarehouseError
+from laion_pipeline.locks import holder_of
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 # With one or two threads DuckDB does not partition a GROUP BY of many groups: two cores count 52
 # million distinct numbers in 6 s with two threads, and in 1.3 s with three.
 _FEWEST_THREADS = 3
 
 # How DuckDB names the process that holds a file.
-_LOCK_HOLDER = re.compile(r"\(PID (\d+)\)")
+_LOCK_HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+# The lock of whichever run works in a release's folder, beside its warehouse.
+RUN_LOCK = "run.lock"
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,9 @@ class Warehouse:
             raise WarehouseError(f"{self.file}: no warehouse yet; materialize the asset `pairs`")
         if "?" in str(self.file):
             raise WarehouseError(f"{self.file}: DuckDB cannot open a file below a folder with '?'")
-        connection = self._open(read_only)
+        connection = self.opened(
+            lambda: duckdb.connect(self.file, read_only=read_only, config=self.config())
+        )
         try:
             if not reads_files:
                 connection.execute("SET enable_external_access = false")
@@ -82,7 +90,12 @@ class Warehouse:
         finally:
             connection.close()
 
-    def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def opened(self, open_file: Callable[[], T]) -> T:
+        """What `open_file` gives, which opens the file; waits while another process holds it.
+
+        Raises WarehouseBusyError when it holds it for longer than the wait, and WarehouseError when
+        the file cannot be opened.
+        """
         for attempt in Retrying(
             retry=_is_locked(),
             stop=stop_after_delay(self.busy_wait_seconds),
@@ -91,7 +104,7 @@ class Warehouse:
         ):
             with attempt:
                 try:
-                    return duckdb.connect(self.file, read_only=read_only, config=self.config())
+                    return open_file()
                 except duckdb.IOException as error:
                     if "Could not set lock" not in str(error):
                         raise self._unusable(error) from error
@@ -109,8 +122,11 @@ class Warehouse:
         )
 
     def _busy(self, error: duckdb.IOException) -> WarehouseBusyError:
-        holder = _LOCK_HOLDER.search(str(error))
-        who = f"process {holder[1]}" if holder else "another process"
+        said = _LOCK_HOLDER.search(str(error))
+        who = f"process {said['pid']} ({said['program']})" if said else "another process"
+        run = holder_of(self.file.with_name(RUN_LOCK))
+        if run is not None and (said is None or run.pid == int(said["pid"])):
+            who = str(run)
         return WarehouseBusyError(f"{self.file} is held open by {who}; close it there")
 
 

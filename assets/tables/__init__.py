@@ -6,7 +6,13 @@ from typing import Any
 
 import dagster as dg
 
-from assets.quality import check_contract, check_result, contract_specs
+from assets.quality import (
+    check_contract,
+    check_result,
+    contract_specs,
+    provenance_metadata,
+    stop_if_blocked,
+)
 from assets.resources import Laion
 from laion_pipeline.contract.drift import DRIFT
 from laion_pipeline.tables import (
@@ -44,12 +50,19 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         ],
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with laion.session() as session:
+        with laion.sound(table.derived_sources) as (session, _):
             result = materialize_table(session.warehouse, table, session.paths.tables)
-            checks = [check_result(check_table(session.warehouse, table, result.rows))]
+            checks = [check_table(session.warehouse, table, result.rows)]
             if table.name == DRIFT:
                 checks += check_contract(session, DRIFT)
-        yield dg.MaterializeResult(metadata=_metadata(table, result), check_results=checks)
+            index = (session.paths.data_docs / "index.html").as_uri()
+        yield dg.MaterializeResult(
+            metadata=_metadata(table, result),
+            check_results=[
+                check_result(check, "" if check.name == SELF_CHECK else index) for check in checks
+            ],
+        )
+        stop_if_blocked(checks)
 
     return materialized
 
@@ -74,8 +87,7 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
             }
         ),
         "sql": dg.MetadataValue.md(f"```sql\n{table.sql}\n```"),
-        "release": result.provenance.release,
-        "revision": result.provenance.revision,
+        **provenance_metadata(result.provenance.release, result.provenance.revision),
         "seconds": result.seconds,
     }
 

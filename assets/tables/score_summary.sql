@@ -1,29 +1,81 @@
 -- How each score is spread over the valid pairs: one row a score, quantiles exact.
--- Between two ranks a quantile is interpolated linearly.
-with scored as (
+-- Between two ranks a quantile is interpolated linearly. Mean and deviation are summed in whole
+-- numbers, whose sum does not depend on the order of the rows: the same pairs give the same bytes.
+with limits as (
+    select
+        min(aesthetic) as aesthetic_minimum, max(aesthetic) as aesthetic_maximum,
+        min(similarity) as similarity_minimum, max(similarity) as similarity_maximum,
+        min(punsafe) as punsafe_minimum, max(punsafe) as punsafe_maximum,
+        min(pwatermark) as pwatermark_minimum, max(pwatermark) as pwatermark_maximum
+    from valid_pairs
+),
+-- Each score by its place between the lowest, 0, and the highest, 1; null where all are equal.
+placed as (
+    select
+        aesthetic + 0 as aesthetic, -- which makes 0 of -0
+        (aesthetic - aesthetic_minimum) / nullif(aesthetic_maximum - aesthetic_minimum, 0)
+            as aesthetic_place,
+        similarity + 0 as similarity, -- which makes 0 of -0
+        (similarity - similarity_minimum) / nullif(similarity_maximum - similarity_minimum, 0)
+            as similarity_place,
+        punsafe + 0 as punsafe, -- which makes 0 of -0
+        (punsafe - punsafe_minimum) / nullif(punsafe_maximum - punsafe_minimum, 0)
+            as punsafe_place,
+        pwatermark + 0 as pwatermark, -- which makes 0 of -0
+        (pwatermark - pwatermark_minimum) / nullif(pwatermark_maximum - pwatermark_minimum, 0)
+            as pwatermark_place
+    from valid_pairs
+    cross join limits
+),
+-- Places in units of 2^-52, which is as fine as a double is close to 1.
+summed as (
     select 'aesthetic' as score, count(*) as pairs, count(aesthetic) as present,
         min(aesthetic) as minimum, max(aesthetic) as maximum,
-        avg(aesthetic) as mean, stddev_samp(aesthetic) as stddev,
+        cast(sum(cast(aesthetic_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496 as places,
+        cast(sum(cast(aesthetic_place * aesthetic_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496 as squared_places,
         quantile_cont(aesthetic, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]) as quantiles
-    from valid_pairs
+    from placed
     union all
     select 'similarity', count(*), count(similarity),
         min(similarity), max(similarity),
-        avg(similarity), stddev_samp(similarity),
+        cast(sum(cast(similarity_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496,
+        cast(sum(cast(similarity_place * similarity_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496,
         quantile_cont(similarity, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    from valid_pairs
+    from placed
     union all
     select 'punsafe', count(*), count(punsafe),
         min(punsafe), max(punsafe),
-        avg(punsafe), stddev_samp(punsafe),
+        cast(sum(cast(punsafe_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496,
+        cast(sum(cast(punsafe_place * punsafe_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496,
         quantile_cont(punsafe, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    from valid_pairs
+    from placed
     union all
     select 'pwatermark', count(*), count(pwatermark),
         min(pwatermark), max(pwatermark),
-        avg(pwatermark), stddev_samp(pwatermark),
+        cast(sum(cast(pwatermark_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496,
+        cast(sum(cast(pwatermark_place * pwatermark_place * 4503599627370496 as bigint)) as double)
+            / 4503599627370496,
         quantile_cont(pwatermark, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99])
-    from valid_pairs
+    from placed
+),
+scored as (
+    select score, pairs, present, minimum, maximum, quantiles,
+        minimum + coalesce((maximum - minimum) * (places / present), 0) as mean,
+        case
+            when present > 1 then coalesce(
+                (maximum - minimum)
+                    * sqrt(greatest(0, squared_places - places * (places / present)) / (present - 1)),
+                0
+            )
+        end as stddev
+    from summed
 )
 select
     score, -- Name of the score; one that the release lacks has no row

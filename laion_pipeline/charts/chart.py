@@ -2,7 +2,7 @@
 
 import logging
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -13,12 +13,15 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from laion_pipeline.charts.style import ACCENT, FAINT, INK, STYLE
-from laion_pipeline.errors import WarehouseError
+from laion_pipeline.errors import UnsoundError, WarehouseError
 from laion_pipeline.files import published
 from laion_pipeline.provenance import Provenance
 from laion_pipeline.warehouse import Warehouse, quoted
 
 logger = logging.getLogger(__name__)
+
+# In a chart's PNG, which rows it shows.
+_DATA_VERSION = "Data version"
 
 Tables = Mapping[str, pa.Table]
 
@@ -80,7 +83,11 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
                 "Description": drawing.alt,
                 "Source": source,
             }
-            metadata |= {"Date": None} if path.suffix == ".svg" else {"Software": None}
+            metadata |= (
+                {"Date": None}
+                if path.suffix == ".svg"
+                else {"Software": None, _DATA_VERSION: provenance.data_version}
+            )
             with published(path) as beside:
                 figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
         preview = BytesIO()
@@ -94,11 +101,32 @@ def read_drawing(png: Path) -> Drawing:
 
     Raises WarehouseError when there is no such chart.
     """
+    said = _said(png)
+    return Drawing(said["Title"], said["Description"])
+
+
+def require_current(charts: Iterable[Chart], folder: Path, provenance: Provenance) -> None:
+    """See that published charts show the rows of `provenance`.
+
+    Raises WarehouseError when one is not there, UnsoundError when one shows other rows.
+    """
+    for chart in charts:
+        said = _said(folder / f"{chart.name}.png")
+        if said.get(_DATA_VERSION) != provenance.data_version:
+            raise UnsoundError(
+                f"{chart.name} shows rows that are not loaded any more: materialize it first"
+            )
+
+
+def _said(png: Path) -> Mapping[str, str]:
     try:
         with Image.open(png) as image:
-            return Drawing(image.info["Title"], image.info["Description"])
-    except (OSError, KeyError) as error:
+            said = {str(name): str(value) for name, value in image.info.items()}
+    except OSError as error:
         raise WarehouseError(f"{png}: no such chart; materialize `{png.stem}`") from error
+    if not {"Title", "Description"} <= said.keys():
+        raise WarehouseError(f"{png}: no such chart; materialize `{png.stem}`")
+    return said
 
 
 def draw_nothing(figure: Figure, what: str) -> Drawing:

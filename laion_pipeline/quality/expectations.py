@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from laion_pipeline.contract import Check, Contract, RowRule
 from laion_pipeline.contract.tables import ACCOUNT, SCHEMA
 from laion_pipeline.pairs_table import pairs_columns
-from laion_pipeline.quality.measuring import MEASUREMENTS, Measurements
+from laion_pipeline.quality.measuring import Measurements
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
@@ -47,10 +47,13 @@ def suites_of(contract: Contract, measured: Measurements) -> Iterator[Suite]:
         and measured[check.name].value is not None
     ]
     if checks:
-        values = ", ".join(f"max(value) FILTER (name = '{c.name}') AS {c.name}" for c in checks)
+        # In the query itself, so that they are those of this validation and of no other.
+        values = ", ".join(
+            f"CAST('{measured[check.name].value!r}' AS DOUBLE) AS {check.name}" for check in checks
+        )
         yield Suite(
             f"{measured.asset} measures",
-            f"SELECT {values} FROM {MEASUREMENTS}",
+            f"SELECT {values}",
             tuple(chain(*map(_value_expectations, checks))),
         )
 
@@ -95,7 +98,7 @@ def _row_expectations(check: Check, rows: int) -> Iterator["Expectation"]:
             # As the decimal that was written down, not as the double nearest to it.
             max_value=floor(Fraction(str(bound)) * rows),
             description=_description(check, name, bound),
-            meta={"check": check.name},
+            meta=_meta(check),
             severity=_severity(name),
         )
 
@@ -108,9 +111,17 @@ def _value_expectations(check: Check) -> Iterator["Expectation"]:
             column=check.name,
             max_value=bound,
             description=_description(check, name, bound),
-            meta={"check": check.name},
+            meta=_meta(check),
             severity=_severity(name),
         )
+
+
+def _meta(check: Check) -> dict[str, str]:
+    """Which check an expectation belongs to, and what all of that check's demand together."""
+    return {
+        "check": check.name,
+        "told": f"{check.name}: {check.demands} ({check.threshold_in_words})",
+    }
 
 
 def _bounds(check: Check) -> Iterator[tuple[str, float]]:

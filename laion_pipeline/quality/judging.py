@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 
@@ -14,7 +13,7 @@ from laion_pipeline.contract import Contract
 from laion_pipeline.contract.tables import SCHEMA
 from laion_pipeline.contract.thresholds import Verdict
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.quality.data_docs import Run, SuiteRun, docs_config, publish_docs
+from laion_pipeline.quality.data_docs import docs_config
 from laion_pipeline.quality.expectations import Suite, suites_of
 from laion_pipeline.quality.measuring import Measurements
 from laion_pipeline.warehouse import Warehouse
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.datasource.fluent import SQLDatasource
     from great_expectations.datasource.fluent.sql_datasource import QueryAsset, TableAsset
+    from sqlalchemy import Connection, Engine
 
 
 @dataclass
@@ -38,17 +38,21 @@ class Judgement:
     failing: int | None = None
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What Great Expectations says of each check, and its context, which can build the pages."""
+
+    by_check: Mapping[str, Judgement]
+    context: "AbstractDataContext | None" = None
+
+
 def judge(
-    warehouse: Warehouse,
-    contract: Contract,
-    measured: Measurements,
-    run_name: str,
-    docs: Path | None,
-) -> Mapping[str, Judgement]:
+    warehouse: Warehouse, contract: Contract, measured: Measurements, run_name: str, pages: Path
+) -> Judged:
     """Run the suites for what was measured; what they say of each check.
 
     A check about columns that are not as contracted cannot be judged, and is then missing; so is
-    one that has nothing to compare with. With `docs`, the run is added to the Data Docs there.
+    one that has nothing to compare with. `pages` is where the context builds its pages, if asked.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
     import great_expectations as gx
@@ -59,8 +63,8 @@ def judge(
     results: dict[str, Sequence[ExpectationValidationResult]] = {}
     suites = tuple(suites_of(contract, measured))
     if not suites:
-        return {}
-    with TemporaryDirectory() as built, _opened(warehouse, Path(built)) as (context, source):
+        return Judged({})
+    with _opened(warehouse, pages) as (context, source):
         for suite in suites:
             data = _data(source, suite).add_batch_definition_whole_table("all")
             expected = gx.ExpectationSuite(suite.name, expectations=list(suite.expectations))
@@ -71,23 +75,8 @@ def judge(
             )
             ran = definition.run(result_format=ResultFormat.SUMMARY, run_id=run_id)
             results[suite.name] = ran.results
-        if docs is not None:
-            time = f"{run_id.run_time:%Y-%m-%d %H:%M:%S}"
-            tallies = tuple(_tally(name, found) for name, found in results.items())
-            run = Run(name=run_name, time=time, suites=tallies)
-            publish_docs(context, Path(built), docs, run)
-    return _judgements([result for found in results.values() for result in found], warehouse)
-
-
-def _tally(suite: str, results: Sequence["ExpectationValidationResult"]) -> SuiteRun:
-    verdicts = [judged.verdict for judged in _by_check(results).values()]
-    return SuiteRun(
-        name=suite,
-        met=sum(bool(result.success) for result in results),
-        expectations=len(results),
-        warnings=verdicts.count("warned"),
-        errors=verdicts.count("failed"),
-    )
+    told = [result for found in results.values() for result in found]
+    return Judged(_judgements(told, warehouse), context)
 
 
 def _judgements(
@@ -142,36 +131,50 @@ def _exception_message(info: Mapping[str, Any]) -> str | None:
 
 @contextmanager
 def _opened(
-    warehouse: Warehouse, docs: Path
+    warehouse: Warehouse, pages: Path
 ) -> Iterator[tuple["AbstractDataContext", "SQLDatasource"]]:
     """The warehouse as Great Expectations sees it, through a read-only connection of its own.
 
-    Its pages are built in `docs`.
+    Its pages are built in `pages`.
     """
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
+    from sqlalchemy import create_engine
 
-    with warehouse.connect(read_only=True):
-        pass  # waits for whoever holds the file, and says so, which SQLAlchemy would not
-    context = gx.get_context(mode="ephemeral", project_config=docs_config(docs))
+    # Quoted, or a % or $ of the path would be read as more than itself.
+    address = f"duckdb:///{quote(str(warehouse.file))}?access_mode=READ_ONLY"
+    options: dict[str, Any] = {
+        # Great Expectations fetches after it has given the connection back, when DuckDB's results
+        # would be gone with the roll-back.
+        "isolation_level": "AUTOCOMMIT",
+        "skip_autocommit_rollback": True,
+        "connect_args": {"config": warehouse.config()},
+    }
+    # Great Expectations does not wait for a file that another process holds. This connection does,
+    # and while it is open, others of this process find the file open already.
+    engine = create_engine(address, **options)
+    guard = warehouse.opened(lambda: _connect(engine))
+    context = gx.get_context(mode="ephemeral", project_config=docs_config(pages))
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     source = context.data_sources.add_sql(  # type: ignore[call-arg]  # `kwargs` is a field of it
-        "warehouse",
-        # Quoted, or a % or $ of the path would be read as more than itself.
-        connection_string=f"duckdb:///{quote(str(warehouse.file))}?access_mode=READ_ONLY",
-        kwargs={
-            # Great Expectations fetches after it has given the connection back, when DuckDB's
-            # results would be gone with the roll-back.
-            "isolation_level": "AUTOCOMMIT",
-            "skip_autocommit_rollback": True,
-            "connect_args": {"config": warehouse.config()},
-        },
+        "warehouse", connection_string=address, kwargs=options
     )
     try:
         yield context, source
     finally:
         source.get_execution_engine().close()
         source.get_engine().dispose()
+        guard.close()
+        engine.dispose()
+
+
+def _connect(engine: "Engine") -> "Connection":
+    from sqlalchemy.exc import DBAPIError
+
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise error.orig or error from error
 
 
 def _data(source: "SQLDatasource", suite: Suite) -> "TableAsset | QueryAsset":

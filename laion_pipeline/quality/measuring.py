@@ -1,7 +1,4 @@
-"""Measuring what takes more than a row to see, and showing the rows behind any result.
-
-The numbers go into the table `measurements`, where Great Expectations judges them.
-"""
+"""Measuring what takes more than a row to see, and showing the rows behind any result."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +9,8 @@ from laion_pipeline.contract import Contract, Measure, RowRule
 from laion_pipeline.contract.check import CheckedAsset, MarksCheck
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
 from laion_pipeline.text import displayable
-from laion_pipeline.warehouse import quoted, transaction
+from laion_pipeline.warehouse import quoted
 
-MEASUREMENTS = "measurements"
 TEXT_SHOWN = 80
 
 
@@ -54,18 +50,12 @@ def measure_all(
 ) -> Measurements:
     """Measure what the contract demands of a table.
 
-    The values go into MEASUREMENTS in place of what is there. Rules by which rows are quarantined
-    are not among them: how many rows bear their marks is told, and Great Expectations counts again.
+    Of rules by which rows are quarantined it is told how many rows bear their marks, and Great
+    Expectations counts again.
     """
     rules = contract.row_rules if asset == "pairs" else ()
     measured = {m.name: _take(connection, m) for m in contract.measures(asset)}
     measured |= _count_broken(connection, rules)
-    marked = {rule.name for rule in rules if rule.quarantines}
-    values = [(name, found.value) for name, found in measured.items() if name not in marked]
-    with transaction(connection):
-        connection.execute(f"CREATE OR REPLACE TABLE {MEASUREMENTS} (name VARCHAR, value DOUBLE)")
-        if values:
-            connection.executemany(f"INSERT INTO {MEASUREMENTS} VALUES (?, ?)", values)
     rows = connection.execute(f"SELECT count(*) FROM {asset}").fetchall()[0][0]
     return Measurements(asset, rows, measured)
 

@@ -1,7 +1,8 @@
 """Results of data-quality checks: one closed record each, kept in the warehouse for the report."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, get_args
@@ -10,11 +11,13 @@ import duckdb
 
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.provenance import Provenance
+from laion_pipeline.text import displayable
 from laion_pipeline.warehouse import transaction
 
 Status = Literal["passed", "warned", "failed", "not in this release", "nothing to compare with"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 NOT_BAD: frozenset[Status] = frozenset(STATUSES) - {"warned", "failed"}
+NOT_CHECKED: frozenset[Status] = frozenset({"not in this release", "nothing to compare with"})
 
 # How many failing rows, and how many of the shards that have most of them, a result shows.
 EXAMPLES = 20
@@ -25,7 +28,9 @@ _COLUMNS: Mapping[str, str] = {
     **dict.fromkeys(("rows", "failing_rows"), "BIGINT"),
     "value": "DOUBLE",
     **dict.fromkeys(("value_of", "shards", "examples", "sql", "advice"), "VARCHAR"),
+    "blocking": "BOOLEAN",
     "revision": "VARCHAR",
+    "data_version": "VARCHAR",
     "since_revision": "VARCHAR",
     "since": "TIMESTAMP",
     "checked_at": "TIMESTAMP",
@@ -39,7 +44,8 @@ class CheckResult:
     `failing_rows` of `rows`, which are counted in `unit`, break what `description` demands;
     `value` is what the `threshold` is on, their share unless the check says otherwise. `shards`
     are those with most of them, each with its count, `examples` some of them by column name, `sql`
-    finds them all, and `advice` says what to do.
+    finds them all, and `advice` says what to do. While one that is `blocking` fails, nothing is
+    made from its asset.
     """
 
     asset: str
@@ -56,6 +62,7 @@ class CheckResult:
     examples: tuple[Mapping[str, object], ...] = ()
     sql: str = ""
     advice: str = ""
+    blocking: bool = False
 
     @property
     def share(self) -> float:
@@ -68,34 +75,65 @@ class CheckResult:
         return self.status not in NOT_BAD
 
     @property
+    def is_checked(self) -> bool:
+        """Whether there was anything to check, and so a result at all."""
+        return self.status not in NOT_CHECKED
+
+    @property
+    def verdict(self) -> str:
+        """The result as people count it: passed, warned, failed or not checked."""
+        return self.status if self.is_checked else "not checked"
+
+    @property
     def finding(self) -> str:
         """What was found, in one line."""
-        if self.status in ("not in this release", "nothing to compare with"):
-            return f"{self.status}: {self.description}"
+        if not self.is_checked:
+            return f"not checked: {self.status}: {self.description}"
         if self.value_of:
             return f"{self.value_of} {self.value:.3g}: {self.description}"
         return f"{self.failing_rows:,} of {self.rows:,} {self.unit} fail: {self.description}"
+
+
+def tally(results: Iterable[CheckResult]) -> str:
+    """How results are counted wherever they are: each is in one of four numbers."""
+    counts = Counter(result.verdict for result in results)
+    return ", ".join(
+        f"{counts[verdict]:,} {verdict}"
+        for verdict in ("passed", "warned", "failed", "not checked")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedCheck(CheckResult):
     """A result that the warehouse keeps, of `revision`, checked at a time in UTC.
 
+    `data_version` is that of the rows that were loaded then.
+
     Where it is a warning or an error, `since` is when it was first seen to be one without having
     been good in between, and `since_revision` of which revision.
     """
 
     revision: str
+    data_version: str
     since_revision: str | None
     since: datetime | None
     checked_at: datetime
+
+    @property
+    def told(self) -> str:
+        """Which check and what it found; of an error also where, and what to do; one line."""
+        told = f"{self.asset}.{self.name}: {self.finding}"
+        if self.status != "failed":
+            return told
+        where = ", ".join(displayable(path) for path, _ in self.shards)
+        return f"{told}{f', in {where}' if where else ''}. What to do: {self.advice}"
 
 
 def record_checks(
     connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]
 ) -> tuple[RecordedCheck, ...]:
     """Keep `results` in the warehouse, in place of earlier ones of the same checks."""
-    revision = Provenance.read(connection).revision
+    provenance = Provenance.read(connection)
     now = datetime.now(UTC).replace(tzinfo=None)
     with transaction(connection):
         _create(connection)
@@ -106,7 +144,10 @@ def record_checks(
         }
         recorded = tuple(
             _recorded(
-                result, since.get((result.asset, result.name), (revision, now)), revision, now
+                result,
+                since.get((result.asset, result.name), (provenance.revision, now)),
+                provenance,
+                now,
             )
             for result in results
         )
@@ -130,13 +171,14 @@ def record_checks(
 def _recorded(
     result: CheckResult,
     first: tuple[str | None, datetime | None],
-    revision: str,
+    provenance: Provenance,
     now: datetime,
 ) -> RecordedCheck:
     since_revision, since = first if result.is_bad else (None, None)
     return RecordedCheck(
         **vars(result),
-        revision=revision,
+        revision=provenance.revision,
+        data_version=provenance.data_version,
         since_revision=since_revision,
         since=since,
         checked_at=now,

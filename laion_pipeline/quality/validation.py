@@ -6,10 +6,11 @@ rows are an example, and what to do.
 
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
@@ -18,6 +19,7 @@ from laion_pipeline.contract.check import CheckedAsset, MarksCheck
 from laion_pipeline.contract.tables import SCHEMA
 from laion_pipeline.pairs_table import has_columns
 from laion_pipeline.provenance import Provenance
+from laion_pipeline.quality.data_docs import Run, publish_docs
 from laion_pipeline.quality.judging import Judgement, judge, worse
 from laion_pipeline.quality.measuring import (
     Evidence,
@@ -33,6 +35,7 @@ from laion_pipeline.quality.results import (
     RecordedCheck,
     Status,
     record_checks,
+    tally,
 )
 from laion_pipeline.quality.row_sample import draw_row_sample
 from laion_pipeline.warehouse import Warehouse
@@ -61,15 +64,20 @@ def validate(
                 draw_row_sample(connection, contract.release)
             measured = measure_all(connection, contract, asset)
     run_name = f"{contract.release.name} {revision[:12]}"
-    judged = judge(warehouse, contract, measured, run_name, docs)
-    with warehouse.connect() as connection:
-        found = _Found(judged, measured)
-        results = record_checks(
-            connection,
-            [_result(connection, check, found) for check in contract.on(asset)],
-        )
-    tally = ", ".join(f"{n} {status}" for status, n in _tally(results).items())
-    logger.info("checks on %s: %s in %.1f s", asset, tally, time.monotonic() - started)
+    with TemporaryDirectory() as built:
+        judged = judge(warehouse, contract, measured, run_name, Path(built))
+        with warehouse.connect() as connection:
+            found = _Found(judged.by_check, measured)
+            results = record_checks(
+                connection,
+                [_result(connection, check, found) for check in contract.on(asset)],
+            )
+        if docs is not None and judged.context is not None:
+            now = datetime.now(UTC)
+            run = Run(name=run_name, time=f"{now:%Y-%m-%d %H:%M:%S}", tally=tally(results))
+            publish_docs(judged.context, Path(built), docs, run, results)
+    seconds = time.monotonic() - started
+    logger.info("checks on %s: %s in %.1f s", asset, tally(results), seconds)
     return results
 
 
@@ -83,10 +91,6 @@ class _Found:
     @property
     def rows(self) -> int:
         return self.measured.rows
-
-
-def _tally(results: Iterable[CheckResult]) -> Mapping[str, int]:
-    return Counter(result.status for result in results)
 
 
 def _result(connection: duckdb.DuckDBPyConnection, check: Check, found: _Found) -> CheckResult:
@@ -121,6 +125,7 @@ def _told(check: Check, status: Status, why: str) -> CheckResult:
         threshold=check.threshold_in_words,
         unit=check.unit,
         advice=check.advice if status == "failed" else "",
+        blocking=check.blocking,
     )
 
 
@@ -140,6 +145,7 @@ def _counted(check: Check, status: Status, measured: Measured) -> CheckResult:
         examples=measured.evidence.examples,
         sql=check.finds,
         advice=check.advice,
+        blocking=check.blocking,
     )
 
 

@@ -14,7 +14,7 @@ from laion_pipeline.charts.chart import read_drawing
 from laion_pipeline.columns import SCORES
 from laion_pipeline.files import publish_text
 from laion_pipeline.provenance import Provenance
-from laion_pipeline.quality.results import RecordedCheck, read_checks
+from laion_pipeline.quality.results import RecordedCheck, read_checks, tally
 from laion_pipeline.settings import Paths
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse import Warehouse
@@ -141,6 +141,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["tally"] = tally
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["caption"] = lambda text: displayable(text, CAPTION_CHARACTERS)
     environment.filters["score"] = lambda value: "" if value is None else f"{value:.6g}"

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 REAL_ROWS = PROJECT.parent / "shared" / "data"
 SETTINGS = (
     *("RELEASE", "SOURCE", "REVISION", "DATA_DIR", "MAX_SHARDS", "DOWNLOADS"),
-    *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT"),
+    *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "PORT"),
 )
 TABLES = ("resolution_counts", "score_extremes", "score_histogram", "score_summary")
 CHARTS = ("aesthetic_distribution", "score_distributions", "top_resolutions")

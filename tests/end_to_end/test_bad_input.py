@@ -20,6 +20,8 @@ WRONG_SETTINGS: dict[str, tuple[dict[str, str], str]] = {
     "memory-without-unit": ({"memory_limit": "4"}, "LAION_MEMORY_LIMIT"),
     "no-shards": ({"max_shards": "0"}, "LAION_MAX_SHARDS"),
     "missing-contract": ({"contract": "{place}/none"}, "LAION_CONTRACT={place}/none: cannot be"),
+    "no-port": ({"port": "70000"}, "LAION_PORT=70000: "),
+    "removal-of-no-revision": ({"accept_removal": "true"}, "LAION_ACCEPT_REMOVAL=true: "),
     "contract-of-no-check": (
         {"contract": "{place}/file"},
         "LAION_CONTRACT={place}/file: no_such: ",
@@ -130,5 +132,7 @@ def test_bad_source(failures: dict[str, Outcome], name: str) -> None:
     assert error.startswith("shards: ")
     for word in words:
         assert word in error
-    written = {file for file in outcome.files() if not file.startswith(("data/dagster/", "home/"))}
+    written = {
+        file for file in outcome.files() if not file.startswith((f"data/{V1}/dagster/", "home/"))
+    }
     assert written == set()

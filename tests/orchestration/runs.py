@@ -11,12 +11,13 @@ import duckdb
 import pytest
 
 from assets.definitions import defs
-from assets.run import Summary, materialize_everything
+from assets.run import materialize_everything
+from laion_pipeline.outcome import Outcome
 from laion_pipeline.session import Session
 
 SETTINGS = (
     *("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS"),
-    *("KEEP_SHARDS", "CONTRACT"),
+    *("KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL"),
 )
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()
@@ -78,7 +79,7 @@ def run(
     return Run(result)
 
 
-def command() -> Summary:
+def command() -> Outcome:
     """Everything, as `python -m assets` does it, but for Dagster's storage, which is in memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)

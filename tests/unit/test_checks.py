@@ -171,8 +171,11 @@ def test_only_warnings_and_errors_are_bad() -> None:
         ({"failing_rows": 1234, "rows": 56789}, "1,234 of 56,789 rows fail: all's well"),
         ({"unit": "shards", "rows": 2}, "0 of 2 shards fail: all's well"),
         ({"value": 0.12345, "value_of": "index"}, "index 0.123: all's well"),
-        ({"status": "not in this release"}, "not in this release: all's well"),
-        ({"status": "nothing to compare with"}, "nothing to compare with: all's well"),
+        ({"status": "not in this release"}, "not checked: not in this release: all's well"),
+        (
+            {"status": "nothing to compare with"},
+            "not checked: nothing to compare with: all's well",
+        ),
     ],
 )
 def test_a_finding_is_one_line(changes: dict[str, Any], finding: str) -> None:

@@ -56,7 +56,8 @@ def test_files_have_fixed_places(tmp_path: Path) -> None:
     assert session.paths.charts == root / "charts"
     assert session.paths.data_docs == root / "data_docs"
     assert session.paths.report == root / "report.html"
-    assert session.settings.dagster_home == tmp_path / "data" / "dagster"
+    assert session.paths.dagster == root / "dagster"
+    assert session.paths.run_lock == root / "run.lock"
 
 
 def test_the_environment_is_heard(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,0 +1,66 @@
+"""Who lives: a run whose process is gone is marked as failed, so that no other waits for it.
+
+Each run holds a lock of its own for as long as its process lives. Dagster's daemon asks for it
+through `RunLauncher`, which `dagster.yaml` names, and so does every run that starts.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster import DagsterRunStatus
+from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
+
+from laion_pipeline.locks import is_locked, locked
+
+# From when Dagster counts a run as started until its process holds its lock.
+_SECONDS_TO_START = 30
+_GONE = "its process is gone, killed or with the machine; run again, it goes on from where it was"
+
+
+@contextmanager
+def kept_alive(instance: dg.DagsterInstance, run_id: str, program: str) -> Iterator[None]:
+    """Show that a run's process lives, for as long as the block runs."""
+    if instance.is_ephemeral:  # nobody else knows of its runs
+        yield
+        return
+    with locked(_lock(instance, run_id), program):
+        yield
+
+
+class RunLauncher(DefaultRunLauncher):
+    """Dagster's own launcher, which also knows whether a run's process lives."""
+
+    @property
+    def supports_check_run_worker_health(self) -> bool:
+        """It does, so that Dagster's monitoring asks."""
+        return True
+
+    def check_run_worker_health(self, run: dg.DagsterRun) -> CheckRunHealthResult:
+        """Whether the run's process holds its lock."""
+        record = self._instance.get_run_record_by_id(run.run_id)
+        if record is not None and _is_gone(self._instance, record):
+            return CheckRunHealthResult(WorkerStatus.FAILED, _GONE)
+        return CheckRunHealthResult(WorkerStatus.RUNNING)
+
+
+def fail_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Mark the runs as failed whose processes are gone."""
+    unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished)):
+        if _is_gone(instance, record):
+            instance.report_run_failed(record.dagster_run, message=_GONE)
+
+
+def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
+    lock = _lock(instance, record.dagster_run.run_id)
+    if is_locked(lock):
+        return False
+    started = record.start_time or record.create_timestamp.timestamp()
+    return lock.exists() or time.time() - started > _SECONDS_TO_START
+
+
+def _lock(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory) / "alive" / run_id

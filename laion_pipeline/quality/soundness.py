@@ -1,0 +1,78 @@
+"""Whether the rows, and the tables made from them, are fit to make anything else from.
+
+A check that blocks does so whoever asks: in the run in which it fails, and in any other.
+"""
+
+from collections.abc import Iterable
+
+import duckdb
+
+from laion_pipeline.errors import UnsoundError
+from laion_pipeline.provenance import Provenance
+from laion_pipeline.quality.results import RecordedCheck, read_checks
+
+_MADE = "derived_tables"
+
+
+def record_made(connection: duckdb.DuckDBPyConnection, table: str, provenance: Provenance) -> None:
+    """Keep which rows a derived table was made from, in the transaction that makes it."""
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {_MADE} (name VARCHAR, data_version VARCHAR)")
+    connection.execute(f"DELETE FROM {_MADE} WHERE name = ?", [table])
+    connection.execute(f"INSERT INTO {_MADE} VALUES (?, ?)", [table, provenance.data_version])
+
+
+def require_sound(connection: duckdb.DuckDBPyConnection, tables: Iterable[str] = ()) -> Provenance:
+    """See that the rows, and derived tables, may be used as they are; their provenance.
+
+    Raises UnsoundError where a check that blocks failed, or has not been made of what is there now,
+    or where a table was made from other rows; WarehouseError before the first load.
+    """
+    provenance = Provenance.read(connection)
+    checks = _blocking_checks(connection)
+    _require_checked("pairs", checks.get("pairs", []), provenance)
+    made = _made(connection)
+    needed = sorted(tables)
+    if missing := [table for table in needed if table not in made]:
+        raise UnsoundError(f"to be materialized first, not made yet: {', '.join(missing)}")
+    if stale := [table for table in needed if made[table] != provenance.data_version]:
+        raise UnsoundError(
+            "to be materialized first, made from rows that are not loaded any more:"
+            f" {', '.join(stale)}"
+        )
+    for table in needed:
+        _require_checked(table, checks.get(table, []), provenance)
+    return provenance
+
+
+def _require_checked(asset: str, checks: list[RecordedCheck], provenance: Provenance) -> None:
+    for check in checks:
+        if check.data_version != provenance.data_version:
+            raise UnsoundError(
+                f"{asset} has not been checked since its rows changed: materialize it with its"
+                " checks"
+            )
+        if check.status == "failed":
+            raise UnsoundError(f"nothing is made from {asset} while a check fails: {check.told}")
+    if asset == "pairs" and not checks:
+        raise UnsoundError("pairs has not been checked yet: materialize it with its checks")
+
+
+def _made(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    if not _exists(connection, _MADE):
+        return {}
+    versions = connection.execute(f"SELECT name, data_version FROM {_MADE}").fetchall()
+    return {name: version for name, version in versions if _exists(connection, name)}
+
+
+def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
+    found = connection.execute("FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
+    return found is not None
+
+
+def _blocking_checks(connection: duckdb.DuckDBPyConnection) -> dict[str, list[RecordedCheck]]:
+    found: dict[str, list[RecordedCheck]] = {}
+    if _exists(connection, "check_results"):
+        for check in read_checks(connection):
+            if check.blocking:
+                found.setdefault(check.asset, []).append(check)
+    return found
