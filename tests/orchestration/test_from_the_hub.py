@@ -10,7 +10,7 @@ from assets.resources import Laion
 from laion_pipeline.ingestion import fetch_shards
 from tests.hub_fixtures import REPO, TOKEN, Site, hub_site, small_shards, source_rows
 from tests.loopback_hub import GATED, Status
-from tests.orchestration.runs import INGEST, run
+from tests.orchestration.runs import INGEST, PAIRS_CHECKS, run
 
 NAMES = sorted(small_shards())
 
@@ -45,6 +45,16 @@ def instance(stored: Path) -> Iterator[dg.DagsterInstance]:
 
 def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_one_file_under_two_names_is_told(site: Site, instance: dg.DagsterInstance) -> None:
+    files = dict(small_shards())
+    site.hub.publish(REPO, files | {"zz copy.parquet": files[NAMES[2]]})
+    done = run(INGEST | PAIRS_CHECKS, instance)
+    check = done.checks["pairs.shards_unique"]
+    assert not check.passed
+    assert NAMES[2] in str(check.metadata)
+    assert "zz copy.parquet" in str(check.metadata)
 
 
 def test_metadata_tells_what_was_fetched(site: Site, instance: dg.DagsterInstance) -> None:

@@ -1,5 +1,7 @@
 """The warehouse: opened for as long as needed, never by two, and plain about what is wrong."""
 
+import fcntl
+import json
 import logging
 import subprocess
 import sys
@@ -13,9 +15,13 @@ from secrets import token_hex
 import duckdb
 import pytest
 
+from laion_pipeline.contract import Contract
 from laion_pipeline.errors import LaionError, WarehouseBusyError, WarehouseError
-from laion_pipeline.warehouse import Warehouse, quoted, transaction
-from tests.builders import load_rows, pair, warehouse_at
+from laion_pipeline.quality.judging import judge
+from laion_pipeline.quality.measuring import measure_all
+from laion_pipeline.quality.row_sample import draw_row_sample
+from laion_pipeline.warehouse import RUN_LOCK, Warehouse, quoted, transaction
+from tests.builders import SAMPLE, load_rows, pair, pairs, warehouse_at
 
 # Opens the warehouse, says so, and holds it until its standard input ends.
 HOLDER = """
@@ -105,6 +111,38 @@ def test_one_that_another_process_holds_is_waited_for(
     assert str(caught.value).startswith(busy)
     assert [record.message for record in caplog.records] == [f"{caught.value}; waiting up to 0 s"]
     assert use(warehouse, "SELECT 1", read_only=read_only) == [(1,)], "it is free again"
+
+
+def test_a_reader_is_told_of_the_run_that_holds_it(tmp_path: Path) -> None:
+    warehouse = warehouse_at(tmp_path / "warehouse.duckdb", busy_wait_seconds=0.1)
+    lock_file = tmp_path / RUN_LOCK  # as that process would have it, if it were a run
+    with held(warehouse.file) as holder, lock_file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        said = {
+            "pid": holder.pid,
+            "program": "python -m assets",
+            "since": "2026-11-25 01:02:03",
+        }
+        lock.write(json.dumps(said))
+        lock.flush()
+        with pytest.raises(WarehouseBusyError) as caught:
+            use(warehouse, "SELECT 1", read_only=True)
+    assert str(caught.value) == (
+        f"{warehouse.file} is held open by process {holder.pid} (python -m assets, since"
+        " 2026-11-25 01:02:03 UTC); close it there"
+    )
+
+
+def test_great_expectations_waits_for_it_as_we_do(tmp_path: Path) -> None:
+    contract = Contract.of(SAMPLE)
+    loaded = load_rows(tmp_path, pairs(3))
+    warehouse = warehouse_at(loaded.file, busy_wait_seconds=0.1)
+    with warehouse.connect() as connection:
+        draw_row_sample(connection, SAMPLE)
+        measured = measure_all(connection, contract, "pairs")
+    with held(warehouse.file), pytest.raises(WarehouseBusyError):
+        judge(warehouse, contract, measured, "a run", tmp_path / "pages")
+    assert judge(warehouse, contract, measured, "a run", tmp_path / "pages").by_check
 
 
 def test_one_that_is_let_go_in_time_is_opened(tmp_path: Path) -> None:
