@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
+from assets.automation import require_valid_schedule
 from assets.resources import PROJECT, load_environment
 from laion_pipeline import progress
 from laion_pipeline.errors import LaionError, SettingsError
@@ -38,6 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         session = Session.open()
         open_source(session.settings, session.release)
+        require_valid_schedule(session.settings)
         _prepare_dagster_home(session)
         if command == "ui":
             _serve(session)

@@ -5,7 +5,7 @@ import base64
 import dagster as dg
 
 from assets.quality import provenance_metadata
-from assets.resources import Laion
+from assets.resources import RETRIES, Laion
 from laion_pipeline.charts import CHARTS, Chart, render_chart
 
 
@@ -21,6 +21,7 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
         deps=list(chart.tables),
         group_name="charts",
         kinds={"matplotlib"},
+        retry_policy=RETRIES,
     )
     def rendered(laion: Laion) -> dg.MaterializeResult[None]:
         with laion.sound(chart.tables) as (session, provenance):

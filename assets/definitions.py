@@ -2,18 +2,33 @@
 
 import dagster as dg
 
+from assets.automation import JOBS, automation
 from assets.charts import chart_assets
 from assets.history import release_history
 from assets.pairs import pairs
 from assets.quality import pairs_contract, quarantine
 from assets.report import report
 from assets.resources import Laion
-from assets.shards import shards
+from assets.shards import DATASET, shards
 from assets.tables import table_assets
 
+_schedule, _sensors = automation()
+
 defs = dg.Definitions(
-    assets=[shards, pairs, quarantine, release_history, *table_assets(), *chart_assets(), report],
+    assets=[
+        DATASET,
+        shards,
+        pairs,
+        quarantine,
+        release_history,
+        *table_assets(),
+        *chart_assets(),
+        report,
+    ],
     asset_checks=[pairs_contract],
+    jobs=JOBS,
+    schedules=[_schedule],
+    sensors=_sensors,
     resources={"laion": Laion()},
     # DuckDB has one writer and uses all cores by itself; a process a step would only cost time.
     executor=dg.in_process_executor,

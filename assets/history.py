@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.quality import provenance_metadata
-from assets.resources import Laion
+from assets.resources import RETRIES, Laion
 from laion_pipeline.history import HISTORY, HISTORY_COLUMNS, record_profile
 
 _TABLES = ("score_histogram", "score_summary")
@@ -14,6 +14,7 @@ _TABLES = ("score_histogram", "score_summary")
     deps=["pairs", *_TABLES],
     group_name="quality",
     kinds={"duckdb"},
+    retry_policy=RETRIES,
 )
 def release_history(laion: Laion) -> dg.MaterializeResult[None]:
     """A profile of each revision that was loaded: rows, null shares, defects and scores.

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.outcome import BLOCKED_BY
-from assets.resources import Laion
+from assets.resources import RETRIES, Laion
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.contract.check import CheckedAsset
 from laion_pipeline.quality.quarantine import export_quarantine
@@ -94,7 +94,12 @@ def check_contract(session: Session, asset: CheckedAsset) -> tuple[RecordedCheck
     return validate(session.warehouse, session.contract, asset, session.paths.data_docs)
 
 
-@dg.multi_asset_check(specs=contract_specs("pairs"), name="pairs_contract", can_subset=True)
+@dg.multi_asset_check(
+    specs=contract_specs("pairs"),
+    name="pairs_contract",
+    can_subset=True,
+    retry_policy=RETRIES,
+)
 def pairs_contract(
     context: dg.AssetCheckExecutionContext, laion: Laion
 ) -> Iterator[dg.AssetCheckResult]:
@@ -109,7 +114,7 @@ def pairs_contract(
     stop_if_blocked(results)
 
 
-@dg.asset(deps=["pairs"], group_name="quality", kinds={"parquet"})
+@dg.asset(deps=["pairs"], group_name="quality", kinds={"parquet"}, retry_policy=RETRIES)
 def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
     """The rows that break a rule, each with its shard and the names of the rules, as Parquet."""
     with laion.sound() as (session, provenance):

@@ -3,8 +3,9 @@
 import dagster as dg
 
 from assets.quality import provenance_metadata
-from assets.resources import Laion
+from assets.resources import RETRIES, WEEKLY, Laion
 from laion_pipeline.charts import CHARTS, require_current
+from laion_pipeline.finished import record_finished
 from laion_pipeline.report import render_report
 
 _TABLES = (
@@ -13,12 +14,18 @@ _TABLES = (
 )  # fmt: skip
 
 
-@dg.asset(deps=["pairs", *_TABLES, *(chart.name for chart in CHARTS)], group_name="report")
+@dg.asset(
+    deps=["pairs", *_TABLES, *(chart.name for chart in CHARTS)],
+    group_name="report",
+    retry_policy=RETRIES,
+    freshness_policy=WEEKLY,
+)
 def report(laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
     with laion.sound(_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
         size = render_report(session.warehouse, session.paths)
+        record_finished(session)
     return dg.MaterializeResult(
         metadata={
             **provenance_metadata(provenance.release, provenance.revision),

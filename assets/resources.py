@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -22,6 +23,14 @@ PROJECT = Path(__file__).resolve().parent.parent
 PROGRAM_TAG = "laion/program"
 RELEASE_TAG = "laion/release"
 REVISION_TAG = "laion/revision"
+
+
+# For errors that a later attempt may mend; all others end a step at once.
+RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+# What a weekly refresh keeps fresh, and when to say that it has not.
+WEEKLY = dg.FreshnessPolicy.time_window(
+    fail_window=timedelta(days=15), warn_window=timedelta(days=8)
+)
 
 
 def load_environment() -> None:
@@ -65,6 +74,10 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         except LaionError as error:
             advice = "; run again later" if error.retryable else ""
             raise dg.Failure(f"{error}{advice}", allow_retries=error.retryable) from error
+        except dg.Failure:
+            raise
+        except Exception as error:  # a fault of ours is not mended by trying again
+            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
 
     @contextmanager
     def sound(self, tables: Iterable[str] = ()) -> Iterator[tuple[Session, Provenance]]:

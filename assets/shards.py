@@ -1,15 +1,29 @@
 """The shards of the configured release, listed, fetched and verified."""
 
 import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from assets.quality import provenance_metadata
-from assets.resources import Laion
+from assets.resources import RETRIES, Laion
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.provenance import version_of
 
+# The release where it comes from, which is not made here.
+DATASET = dg.AssetSpec(
+    "dataset",
+    description="The release at its source: its dataset on the Hub, whose version is a commit, or a"
+    " folder. When it changes, everything below is out of date; the sensors look for that.",
+    group_name="ingest",
+)
 
-@dg.asset(group_name="ingest", kinds={"parquet"})
-def shards(laion: Laion) -> dg.MaterializeResult[None]:
+
+def observed(revision: str) -> dg.AssetObservation:
+    """That the source has a revision now."""
+    return dg.AssetObservation(DATASET.key, tags={DATA_VERSION_TAG: revision})
+
+
+@dg.asset(deps=[DATASET], group_name="ingest", kinds={"parquet"}, retry_policy=RETRIES)
+def shards(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeResult[None]:
     """The release's Parquet files at one pinned revision, each verified before it counts.
 
     From the Hugging Face Hub, from a local folder (`LAION_SOURCE`), or generated (the sample).
@@ -19,6 +33,7 @@ def shards(laion: Laion) -> dg.MaterializeResult[None]:
         result = fetch_shards(session)
         laion.tag(session, result.listing.revision)
     listing, plan = result.listing, result.plan
+    context.log_event(observed(listing.revision))
     return dg.MaterializeResult(
         metadata={
             **provenance_metadata(listing.release, listing.revision),

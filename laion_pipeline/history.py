@@ -70,7 +70,7 @@ def record_profile(warehouse: Warehouse, release: Release, folder: Path) -> int:
             for name, (_, description) in HISTORY_COLUMNS.items():
                 connection.execute(f"COMMENT ON COLUMN {HISTORY}.{name} IS {literal(description)}")
             _append(connection, release, provenance)
-            record_made(connection, HISTORY, provenance)
+            record_made(connection, HISTORY, provenance.data_version)
         history = connection.execute(
             f"FROM {HISTORY} ORDER BY loaded_at, complete, measure, subject, point"
         ).to_arrow_table()

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from laion_pipeline.background import in_background
 from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError, SettingsError
 from laion_pipeline.releases import Release
-from laion_pipeline.retrying import hub_retrying
+from laion_pipeline.retrying import ATTEMPTS, hub_retrying
 
 if TYPE_CHECKING:
     from httpx2 import Response
@@ -60,10 +60,10 @@ class HubClient:
         """The address of the dataset's page, for people."""
         return f"{self._endpoint}/datasets/{self._release.repo}"
 
-    def commit(self, revision: str) -> str:
+    def commit(self, revision: str, attempts: int = ATTEMPTS) -> str:
         """The commit that a branch, a tag or a shortened commit stands for now."""
         address = self._api("revision", revision)
-        for attempt in hub_retrying(f"revision {revision}"):
+        for attempt in hub_retrying(f"revision {revision}", attempts):
             with attempt, self._open(address, revision) as response:
                 answer = self._json(response, dict)
         commit = answer.get("sha")

@@ -21,14 +21,14 @@ LONGEST_WAIT_SECONDS = 300.0
 _backoff = wait_random_exponential(multiplier=0.5, max=8)
 
 
-def hub_retrying(what: str) -> Retrying:
-    """Tries for `what` up to ATTEMPTS times where there is no answer, and once where it is refused.
+def hub_retrying(what: str, attempts: int = ATTEMPTS) -> Retrying:
+    """Tries for `what` some times where there is no answer, and once where it is refused.
 
     Waits as long as the Hub asks, up to LONGEST_WAIT_SECONDS, or else longer each time, at random.
     """
     return Retrying(
         retry=retry_if_exception(_is_worth_retrying),
-        stop=stop_after_attempt(ATTEMPTS),
+        stop=stop_after_attempt(attempts),
         wait=_wait,
         before_sleep=partial(_say, what),
         reraise=True,

@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PositiveInt, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -25,6 +26,12 @@ def _memory_size(text: str) -> str:
     return text
 
 
+def _timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("should be the name of a time zone, such as UTC or Europe/Berlin")
+    return name
+
+
 def _revision(text: str) -> str:
     if not re.fullmatch(r"[0-9a-f]{7,40}", text):
         raise ValueError("should be a revision, or at least the first 7 of its hexadecimal digits")
@@ -42,6 +49,7 @@ def _absolute(path: Path) -> Path:
 
 
 Revision = Annotated[str, AfterValidator(_revision)]
+Timezone = Annotated[str, AfterValidator(_timezone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -124,6 +132,10 @@ class Settings(BaseSettings):
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
     port: Port = 3000
+    automation: bool = False
+    schedule: str = "0 3 * * 1"
+    timezone: Timezone = "UTC"
+    poll_seconds: PositiveInt = 1800
 
     @classmethod
     def from_environment(cls) -> Self:

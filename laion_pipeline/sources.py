@@ -14,7 +14,14 @@ from laion_pipeline.hub import HubSource
 from laion_pipeline.releases import SAMPLE, Release
 from laion_pipeline.sample import generate_sample
 from laion_pipeline.settings import Settings
-from laion_pipeline.shards import Fetched, Listing, Shard, content_revision, describe_files
+from laion_pipeline.shards import (
+    Fetched,
+    FileState,
+    Listing,
+    Shard,
+    content_revision,
+    describe_files,
+)
 from laion_pipeline.text import displayable
 
 # How many entries that cannot be read an error names.
@@ -68,23 +75,9 @@ class FolderSource(_InPlace):
     def list_shards(self) -> Listing:
         """Hash the folder's files.
 
-        Raises SettingsError when it is not a folder, SourceError when it has no Parquet file, or
-        an entry named like one that cannot be read.
+        Raises what `names` raises, and SourceError for a file that cannot be hashed.
         """
-        try:
-            names = sorted(
-                entry.name
-                for entry in self.folder.iterdir()
-                if entry.name.casefold().endswith(".parquet")
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"LAION_SOURCE={self.folder}: cannot be read: {error.strerror}"
-            ) from error
-        if not names:
-            raise SourceError(f"LAION_SOURCE={self.folder}: no *.parquet file in this folder")
-        self._refuse_unreadable(names)
-        shards = describe_files(self.folder, names)
+        shards = describe_files(self.folder, self.names())
         return Listing(
             release=self.release.name,
             revision=content_revision(shards),
@@ -93,6 +86,33 @@ class FolderSource(_InPlace):
             folder=self.folder,
             shards=shards,
         )
+
+    def state(self, name: str) -> FileState:
+        """The state of one of the folder's files."""
+        return FileState.of((self.folder / name).stat())
+
+    def names(self) -> tuple[str, ...]:
+        """The names of the folder's shards, in order.
+
+        Raises SettingsError when it is not a folder, SourceError when it has no Parquet file, or
+        an entry named like one that cannot be read.
+        """
+        try:
+            names = tuple(
+                sorted(
+                    entry.name
+                    for entry in self.folder.iterdir()
+                    if entry.name.casefold().endswith(".parquet")
+                )
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"LAION_SOURCE={self.folder}: cannot be read: {error.strerror}"
+            ) from error
+        if not names:
+            raise SourceError(f"LAION_SOURCE={self.folder}: no *.parquet file in this folder")
+        self._refuse_unreadable(names)
+        return names
 
     def _refuse_unreadable(self, names: Sequence[str]) -> None:
         """A shard that cannot be read is not one that has gone: its rows must not be removed."""

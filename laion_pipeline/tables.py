@@ -135,7 +135,7 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
                 name = f"{quoted(table.name)}.{quoted(column.name)}"
                 comment = literal(column.documentation)
                 connection.execute(f"COMMENT ON COLUMN {name} IS {comment}")
-            record_made(connection, table.name, provenance)
+            record_made(connection, table.name, provenance.data_version)
         relation = connection.table(table.name)
         types = {
             name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)

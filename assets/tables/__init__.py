@@ -13,7 +13,7 @@ from assets.quality import (
     provenance_metadata,
     stop_if_blocked,
 )
-from assets.resources import Laion
+from assets.resources import RETRIES, Laion
 from laion_pipeline.contract.drift import DRIFT
 from laion_pipeline.tables import (
     LOADED_TABLES,
@@ -41,6 +41,7 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         deps=sorted({_ASSET_OF.get(source, source) for source in table.sources}),
         group_name="tables",
         kinds={"duckdb", "sql"},
+        retry_policy=RETRIES,
         code_version=table.code_version,
         check_specs=[
             dg.AssetCheckSpec(

@@ -14,11 +14,11 @@ from laion_pipeline.quality.results import RecordedCheck, read_checks
 _MADE = "derived_tables"
 
 
-def record_made(connection: duckdb.DuckDBPyConnection, table: str, provenance: Provenance) -> None:
-    """Keep which rows a derived table was made from, in the transaction that makes it."""
+def record_made(connection: duckdb.DuckDBPyConnection, table: str, version: str) -> None:
+    """Keep which version of the rows a derived table was made from, as it is made."""
     connection.execute(f"CREATE TABLE IF NOT EXISTS {_MADE} (name VARCHAR, data_version VARCHAR)")
     connection.execute(f"DELETE FROM {_MADE} WHERE name = ?", [table])
-    connection.execute(f"INSERT INTO {_MADE} VALUES (?, ?)", [table, provenance.data_version])
+    connection.execute(f"INSERT INTO {_MADE} VALUES (?, ?)", [table, version])
 
 
 def require_sound(connection: duckdb.DuckDBPyConnection, tables: Iterable[str] = ()) -> Provenance:
@@ -30,7 +30,11 @@ def require_sound(connection: duckdb.DuckDBPyConnection, tables: Iterable[str] =
     provenance = Provenance.read(connection)
     checks = _blocking_checks(connection)
     _require_checked("pairs", checks.get("pairs", []), provenance)
-    made = _made(connection)
+    made = {
+        table: version
+        for table, version in read_made(connection).items()
+        if _exists(connection, table)
+    }
     needed = sorted(tables)
     if missing := [table for table in needed if table not in made]:
         raise UnsoundError(f"to be materialized first, not made yet: {', '.join(missing)}")
@@ -57,11 +61,11 @@ def _require_checked(asset: str, checks: list[RecordedCheck], provenance: Proven
         raise UnsoundError("pairs has not been checked yet: materialize it with its checks")
 
 
-def _made(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+def read_made(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
+    """Which version of the rows each derived table was made from."""
     if not _exists(connection, _MADE):
         return {}
-    versions = connection.execute(f"SELECT name, data_version FROM {_MADE}").fetchall()
-    return {name: version for name, version in versions if _exists(connection, name)}
+    return dict(connection.execute(f"SELECT name, data_version FROM {_MADE}").fetchall())
 
 
 def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:

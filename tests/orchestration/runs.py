@@ -21,7 +21,7 @@ SETTINGS = (
 )
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()
-ASSETS = {key.to_user_string() for key in GRAPH.get_all_asset_keys()}
+ASSETS = {key.to_user_string() for key in GRAPH.materializable_asset_keys}
 INGEST = dg.AssetSelection.assets("shards", "pairs")
 PAIRS_CHECKS = dg.AssetSelection.checks_for_assets(dg.AssetKey("pairs"))
 DOWNSTREAM = dg.AssetSelection.all() - INGEST | PAIRS_CHECKS

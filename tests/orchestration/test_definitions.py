@@ -74,9 +74,9 @@ def test_everything_comes_from_the_shards() -> None:
     report = GRAPH.get(dg.AssetKey("report"))
     above = {key.to_user_string() for key in GRAPH.get_ancestor_asset_keys(report.key)}
     # What is set apart is for people to take away; nothing is made from the file.
-    assert above == ASSETS - {"report", "quarantine"}
+    assert above == (ASSETS | {"dataset"}) - {"report", "quarantine"}
     apart = GRAPH.get_ancestor_asset_keys(dg.AssetKey("quarantine"))
-    assert {key.to_user_string() for key in apart} == {"shards", "pairs"}
+    assert {key.to_user_string() for key in apart} == {"dataset", "shards", "pairs"}
 
 
 def test_one_process_a_run() -> None:

@@ -1,0 +1,58 @@
+"""Whether a source has something new: asked lightly, without listing or hashing anything."""
+
+from dataclasses import replace
+
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.hub import HubSource
+from laion_pipeline.hub_client import HubClient
+from laion_pipeline.provenance import Provenance, version_of
+from laion_pipeline.session import Session
+from laion_pipeline.shards import Listing
+from laion_pipeline.sources import FolderSource, Source, open_source
+
+
+def source_of(session: Session) -> Source:
+    """The session's source.
+
+    Raises SettingsError when the settings name none.
+    """
+    return open_source(session.settings, session.release)
+
+
+def hub_revision(session: Session, source: HubSource) -> str:
+    """The commit that the configured revision stands for now, by one request.
+
+    Raises HubError when the Hub refuses, and HubUnavailableError when it does not answer.
+    """
+    return HubClient(session.release).commit(source.revision, attempts=1)
+
+
+def loaded_revision(session: Session) -> str:
+    """The revision that is loaded, whole or, where that is asked for, in part; '' if none is.
+
+    Raises WarehouseBusyError, without waiting, when another process holds the warehouse.
+    """
+    if not session.paths.warehouse.exists():
+        return ""
+    warehouse = replace(session.warehouse, busy_wait_seconds=0)
+    with warehouse.connect(read_only=True) as connection:
+        provenance = Provenance.find(connection)
+    return provenance.revision if provenance else ""
+
+
+def folder_version(source: FolderSource) -> str:
+    """Made from the names, sizes and times of a folder's shards: equal as long as none changes.
+
+    Raises SettingsError when it cannot be read, SourceError when it has no shard, or one that
+    cannot be read.
+    """
+    return version_of(*((name, source.state(name)) for name in source.names()))
+
+
+def listed_version(session: Session) -> str:
+    """The same, as it was when the shards were listed last; '' if they have not been."""
+    try:
+        listing = Listing.read(session.paths.listing)
+    except WarehouseError:
+        return ""
+    return version_of(*((shard.path, shard.state) for shard in listing.shards))

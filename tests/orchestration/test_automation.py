@@ -1,0 +1,207 @@
+"""What runs by itself: jobs, the schedule, and sensors that look for something new."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.schedule_definition import ScheduleExecutionData
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+
+from assets.automation import automation
+from assets.definitions import defs
+from laion_pipeline.sample import generate_sample
+from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
+from tests.loopback_hub import GATED, Status
+from tests.orchestration.runs import ASSETS, GRAPH, RELEASE, Run, configured, query
+from tests.orchestration.test_checks import clean_columns, write
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    home = tmp_path / "home"
+    home.mkdir()
+    overrides = {"telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(str(home), overrides=overrides) as instance:
+        yield instance
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    with configured(tmp_path / "data", tmp_path / "source"):
+        yield tmp_path / "data"
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
+    with hub_site(monkeypatch, tmp_path) as site:
+        yield site
+
+
+def launch(job: str, instance: dg.DagsterInstance) -> Run:
+    result = defs.resolve_job_def(job).execute_in_process(
+        instance=instance, run_config=_QUIET, raise_on_error=False
+    )
+    return Run(result)
+
+
+def tick(name: str, instance: dg.DagsterInstance, cursor: str | None = None) -> SensorExecutionData:
+    """What a sensor says now."""
+    context = dg.build_sensor_context(
+        instance=instance, cursor=cursor, definitions=defs, sensor_name=name
+    )
+    return defs.get_sensor_def(name).evaluate_tick(context)
+
+
+def test_a_refresh_with_nothing_new_ends_at_once_and_says_so(
+    data: Path,
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", "laion_pipeline")
+    generate_sample(tmp_path / "source", rows=1000, shards=2)
+    first = launch("refresh", instance)
+    assert first.success
+    assert set(first.metadata) == ASSETS
+    report = (data / RELEASE / "report.html").stat().st_mtime_ns
+    caplog.clear()
+    again = launch("refresh", instance)
+    assert again.success
+    assert any("nothing new at revision" in record.getMessage() for record in caplog.records)
+    assert set(again.metadata) == {"shards"}
+    assert again.checks == {}
+    assert (data / RELEASE / "report.html").stat().st_mtime_ns == report
+    write(tmp_path / "source", clean_columns(50), "zz.parquet")
+    assert set(launch("refresh", instance).metadata) == ASSETS
+    (data / RELEASE / "report.html").unlink()
+    assert set(launch("refresh", instance).metadata) == ASSETS
+
+
+def test_what_was_not_finished_is_not_taken_for_done(
+    data: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate_sample(tmp_path / "source", rows=1000, shards=2)
+    assert launch("refresh", instance).success
+    own = tmp_path / "contract.toml"
+    own.write_text("[similarity_range]\nerror_above = 0.5\n")
+    monkeypatch.setenv("LAION_CONTRACT", str(own))
+    assert set(launch("refresh", instance).metadata) == ASSETS
+    monkeypatch.setenv("LAION_MAX_SHARDS", "1")
+    assert set(launch("refresh", instance).metadata) == ASSETS
+
+
+def test_the_rows_can_be_checked_and_analysed_as_they_are(
+    data: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    generate_sample(tmp_path / "source", rows=1000, shards=2)
+    assert launch("refresh", instance).success
+    write(tmp_path / "source", clean_columns(50), "zz.parquet")
+    validated = launch("validate", instance)
+    assert validated.success
+    assert validated.metadata == {}
+    pairs = {key.name for key in GRAPH.asset_check_keys if key.asset_key.path == ["pairs"]}
+    assert set(validated.checks) == {f"pairs.{name}" for name in pairs}
+    analysed = launch("analysis", instance)
+    assert analysed.success
+    assert set(analysed.metadata) == ASSETS - {"shards", "pairs"}
+    assert query(data, "SELECT count(*) FROM pairs") == [(1000,)]
+
+
+def test_everything_is_off_until_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS"):
+        monkeypatch.delenv(f"LAION_{name}", raising=False)
+    schedule, sensors = automation()
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * 1", "UTC")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.STOPPED}
+    assert {s.minimum_interval_seconds for s in sensors} == {1800}
+    monkeypatch.setenv("LAION_AUTOMATION", "on")
+    monkeypatch.setenv("LAION_SCHEDULE", "30 4 1 * *")
+    monkeypatch.setenv("LAION_TIMEZONE", "Europe/Berlin")
+    monkeypatch.setenv("LAION_POLL_SECONDS", "5")
+    schedule, sensors = automation()
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 4 1 * *", "Europe/Berlin")
+    assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
+    assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.RUNNING}
+    assert {s.minimum_interval_seconds for s in sensors} == {5}
+
+
+def test_the_schedule_leaves_a_run_alone_that_is_under_way(instance: dg.DagsterInstance) -> None:
+    schedule = defs.get_schedule_def("weekly_refresh")
+
+    def evaluated() -> ScheduleExecutionData:
+        return schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
+
+    assert len(evaluated().run_requests) == 1
+    job = defs.resolve_job_def("refresh")
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    found = evaluated()
+    assert found.run_requests == []
+    assert found.skip_message == f"waiting for run {run.run_id[:8]}, which is started"
+    for name in ("new_revision", "new_files"):
+        asked = tick(name, instance)
+        assert asked.skip_message == f"waiting for run {run.run_id[:8]}, which is started"
+
+
+def test_a_new_commit_is_asked_for_once(site: Site, instance: dg.DagsterInstance) -> None:
+    first = tick("new_revision", instance)
+    (request,) = first.run_requests
+    commit = site.listing().revision
+    assert request.run_key == f"..{commit}"
+    assert launch("refresh", instance).success
+    site.hub.clear_requests()
+    same = tick("new_revision", instance)
+    assert same.run_requests == []
+    assert same.skip_message == (
+        f"waiting for a new commit: main is {commit[:12]}, which is loaded"
+    )
+    assert site.kinds() == {"revision": 1}
+    (seen,) = same.asset_events
+    assert seen.tags["dagster/data_version"] == commit
+    changed = site.hub.publish(REPO, {**small_shards(), "zz.parquet": other_shard()})
+    keys = {tick("new_revision", instance).run_requests[0].run_key for _ in range(2)}
+    assert keys == {f"{commit}..{changed}"}
+
+
+@pytest.mark.parametrize("fault", [Status(503), GATED])
+def test_an_error_is_told_and_waited_out(
+    site: Site, instance: dg.DagsterInstance, fault: Status
+) -> None:
+    site.hub.inject(fault, "revision")
+    first = tick("new_revision", instance)
+    words = "answers 503" if fault.code == 503 else "accept its terms"
+    assert words in str(first.skip_message)
+    assert "failed once, asking again at 20" in str(first.skip_message)
+    assert len(site.hub.requests) == 1
+    second = tick("new_revision", instance, first.cursor)
+    assert "failed once, asking again at 20" in str(second.skip_message)
+    assert len(site.hub.requests) == 1  # it did not ask
+    due = json.loads(first.cursor)
+    third = tick("new_revision", instance, json.dumps({**due, "not_before": 0}))
+    assert "failed 2 times in a row" in str(third.skip_message)
+    waits = [json.loads(t.cursor)["not_before"] for t in (first, third)]
+    assert waits[1] - waits[0] > 1000
+    site.hub.lift()
+    fourth = tick("new_revision", instance, json.dumps({**due, "not_before": 0}))
+    assert len(fourth.run_requests) == 1
+
+
+def test_a_folder_that_changes_is_seen(
+    data: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    generate_sample(tmp_path / "source", rows=1000, shards=2)
+    assert len(tick("new_files", instance).run_requests) == 1
+    assert "not needed" in str(tick("new_revision", instance).skip_message)
+    assert launch("refresh", instance).success
+    assert "waiting for " in str(tick("new_files", instance).skip_message)
+    write(tmp_path / "source", clean_columns(50), "zz.parquet")
+    keys = {tick("new_files", instance).run_requests[0].run_key for _ in range(2)}
+    assert len(keys) == 1
+    (tmp_path / "source" / "gone.parquet").symlink_to("nowhere")
+    failed = tick("new_files", instance)
+    assert "gone.parquet is a link" in str(failed.skip_message)
+    assert failed.run_requests == []
