@@ -8,9 +8,11 @@ import pytest
 
 from assets.resources import Laion
 from laion_pipeline.ingestion import fetch_shards
+from laion_pipeline.retrying import ATTEMPTS
+from tests.conftest import RETRIES
 from tests.hub_fixtures import REPO, TOKEN, Site, hub_site, small_shards, source_rows
 from tests.loopback_hub import GATED, Status
-from tests.orchestration.runs import INGEST, PAIRS_CHECKS, run
+from tests.orchestration.runs import INGEST, PAIRS_CHECKS, Run, run
 
 NAMES = sorted(small_shards())
 
@@ -45,6 +47,45 @@ def instance(stored: Path) -> Iterator[dg.DagsterInstance]:
 
 def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def retried(done: Run) -> list[str]:
+    """The steps that were tried again, in order."""
+    events = done.result.all_events
+    return [str(e.step_key) for e in events if e.event_type == dg.DagsterEventType.STEP_RESTARTED]
+
+
+def test_what_may_mend_itself_is_tried_again_a_few_times(
+    site: Site, instance: dg.DagsterInstance
+) -> None:
+    assert (RETRIES.max_retries, RETRIES.delay, RETRIES.backoff) == (2, 30, dg.Backoff.EXPONENTIAL)
+    site.hub.inject(Status(503), "revision", times=2 * ATTEMPTS)
+    done = run(INGEST, instance)
+    assert done.success
+    assert retried(done) == ["shards", "shards"]
+    site.hub.inject(Status(503), "revision")
+    done = run(INGEST, instance)
+    assert list(done.failures) == ["shards"]
+    assert retried(done) == ["shards", "shards"]
+
+
+def test_what_only_a_person_can_mend_is_not(site: Site, instance: dg.DagsterInstance) -> None:
+    site.hub.inject(GATED, "revision")
+    done = run(INGEST, instance)
+    assert list(done.failures) == ["shards"]
+    assert retried(done) == []
+
+
+def test_a_fault_of_ours_is_not(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> None:
+        raise ZeroDivisionError("of ours")
+
+    monkeypatch.setattr("assets.shards.fetch_shards", broken)
+    done = run(INGEST, instance)
+    assert list(done.failures) == ["shards"]
+    assert retried(done) == []
 
 
 def test_one_file_under_two_names_is_told(site: Site, instance: dg.DagsterInstance) -> None:
