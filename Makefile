@@ -2,13 +2,16 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui test lint format bench docs pictures clean
+.PHONY: run ui status test lint format bench docs pictures clean
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
 
 ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
 	@$(BIN)/python -m assets ui
+
+status: .venv/.ready  ## what is loaded, what is new, what checks found
+	@$(BIN)/python -m assets status
 
 test: .venv/.ready  ## all tests
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope

@@ -1,4 +1,4 @@
-"""The command line: `python -m assets` materializes everything, `... ui` serves Dagster.
+"""The command line: `python -m assets` materializes everything; `... ui` and `... status`.
 
 Exit status: 0; 1 when the run failed or a check of severity error did; 2 when a setting is wrong.
 """
@@ -30,15 +30,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "command",
         nargs="?",
-        choices=("run", "ui"),
+        choices=("run", "ui", "status"),
         default="run",
-        help="run (the default) materializes every asset; ui serves Dagster on LAION_PORT",
+        help="run (the default) materializes every asset; ui serves Dagster on LAION_PORT; status"
+        " tells what is loaded, what is new at the source, and what checks found",
     )
-    command = parser.parse_args(arguments).command
+    parser.add_argument("--json", action="store_true", help="status for programs")
+    asked = parser.parse_args(arguments)
+    command = asked.command
     load_environment()
     try:
         session = Session.open()
         open_source(session.settings, session.release)
+        if command == "status":
+            return _tell_status(session, as_json=asked.json)
         require_valid_schedule(session.settings)
         _prepare_dagster_home(session)
         if command == "ui":
@@ -47,6 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LaionError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+
+
+def _tell_status(session: Session, *, as_json: bool) -> int:
+    from assets.status import tell_status
+
+    text, exit_status = tell_status(session, as_json=as_json)
+    print(text, flush=True)
+    return exit_status
 
 
 def _prepare_dagster_home(session: Session) -> None:
@@ -146,4 +159,8 @@ def _log_to_terminal() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BrokenPipeError:  # whoever read has stopped, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

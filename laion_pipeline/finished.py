@@ -2,8 +2,7 @@
 
 import logging
 
-from laion_pipeline import __version__
-from laion_pipeline.provenance import Provenance, version_of
+from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.results import read_checks, tally
 from laion_pipeline.quality.soundness import read_made, record_made
 from laion_pipeline.session import Session
@@ -11,14 +10,14 @@ from laion_pipeline.shards import Listing
 
 logger = logging.getLogger(__name__)
 
-_EVERYTHING = "everything"
+_REPORT = "report"
 
 
 def record_finished(session: Session) -> None:
     """Keep that everything has been made, up to the report, from the rows that are loaded."""
     with session.warehouse.connect() as connection:
         provenance = Provenance.read(connection)
-        record_made(connection, _EVERYTHING, _version(session, provenance))
+        record_made(connection, _REPORT, session.finished_version(provenance))
 
 
 def is_finished(session: Session, listing: Listing) -> bool:
@@ -33,10 +32,10 @@ def is_finished(session: Session, listing: Listing) -> bool:
         provenance = Provenance.find(connection)
         if provenance is None or provenance.revision != listing.revision:
             return False
-        made = read_made(connection).get(_EVERYTHING)
+        made = read_made(connection).get(_REPORT)
         held = connection.execute("SELECT path, sha256 FROM shards").fetchall()
         checks = read_checks(connection) if made else ()
-    if made != _version(session, provenance):
+    if made != session.finished_version(provenance):
         return False
     if dict(held) != {shard.path: shard.sha256 for shard in shards}:
         return False
@@ -47,8 +46,3 @@ def is_finished(session: Session, listing: Listing) -> bool:
         tally(checks),
     )
     return True
-
-
-def _version(session: Session, provenance: Provenance) -> str:
-    """Equal just for equal rows of a revision, held to one contract by one version of the code."""
-    return version_of(__version__, provenance.revision, session.data_version(provenance))

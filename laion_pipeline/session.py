@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from laion_pipeline import __version__
 from laion_pipeline.contract import Contract
 from laion_pipeline.provenance import Provenance, version_of
 from laion_pipeline.quality.soundness import require_sound
@@ -50,3 +51,7 @@ class Session:
     def data_version(self, provenance: Provenance) -> str:
         """Equal just for equal rows that are held to an equal contract."""
         return version_of(provenance.data_version, *self.contract.checks)
+
+    def finished_version(self, provenance: Provenance) -> str:
+        """Equal just for equal rows of a revision, held to one contract by one version of ours."""
+        return version_of(__version__, provenance.revision, self.data_version(provenance))
