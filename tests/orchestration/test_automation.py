@@ -72,7 +72,8 @@ def test_a_refresh_with_nothing_new_ends_at_once_and_says_so(
     again = launch("refresh", instance)
     assert again.success
     assert any("nothing new at revision" in record.getMessage() for record in caplog.records)
-    assert set(again.metadata) == {"shards"}
+    assert set(again.metadata) == {"shards", "pairs", "report"}  # the last two only said again
+    assert again.metadata["pairs"] == first.metadata["pairs"]
     assert again.checks == {}
     assert (data / RELEASE / "report.html").stat().st_mtime_ns == report
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
