@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from tests.end_to_end.command import PROJECT, environment
+from tests.loopback_hub import LoopbackHub
 
 T = TypeVar("T")
 
@@ -80,8 +81,11 @@ class Ui:
 
 
 @contextmanager
-def serving(place: Path, release: str, **settings: str) -> Iterator[Ui]:
+def serving(
+    place: Path, release: str, hub: LoopbackHub | None = None, **settings: str
+) -> Iterator[Ui]:
     """The UI for as long as the block runs; what it starts is stopped with it."""
+    endpoint = {"HF_ENDPOINT": hub.endpoint} if hub else {}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     ui = Ui(f"http://127.0.0.1:{port}", release)
@@ -89,10 +93,12 @@ def serving(place: Path, release: str, **settings: str) -> Iterator[Ui]:
         process = subprocess.Popen(
             [sys.executable, "-m", "assets", "ui"],
             cwd=PROJECT,
-            env=environment(place, release=release, port=str(port), **settings),
+            env=environment(place, release=release, port=str(port), **settings) | endpoint,
             stdout=log,
             stderr=log,
             start_new_session=True,
+            # Where tests run in the background, it is ignored, and would be in the UI as well.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         eventually(lambda: _answers(ui))
