@@ -69,6 +69,13 @@ def _as_json(status: Status, run: LastRun | None) -> str:
     )
 
 
+def _source(status: Status) -> str:
+    if status.source_problem or not status.source_revision:
+        changed = "its files have changed" if "source" in status.out_of_date else "not read yet"
+        return status.source_problem or changed
+    return f"revision {status.source_revision}"
+
+
 def _utc(time: datetime | None) -> str | None:
     return time.replace(tzinfo=UTC).isoformat(timespec="seconds") if time else None
 
@@ -82,10 +89,7 @@ def _as_text(status: Status, run: LastRun | None) -> str:
         ]
     else:
         lines.append("loaded: nothing yet")
-    source = status.source_problem or (
-        f"revision {status.source_revision}" if status.source_revision else "its files have changed"
-    )
-    lines.append(f"source: {source}")
+    lines.append(f"source: {_source(status)}")
     if run is None:
         lines.append("last run: none")
     else:
