@@ -30,7 +30,10 @@ def main() -> None:
         made = Path(folder)
         chart = "aesthetic_distribution.png"
         shutil.copyfile(made / "sample" / "charts" / chart, DOCS / chart)
-        with _chromium() as browser, _webserver(made / "dagster", environment) as address:
+        with (
+            _chromium() as browser,
+            _webserver(made / "sample" / "dagster", environment) as address,
+        ):
             _photograph_graph(browser, address)
             _photograph_check(browser, address)
 
@@ -41,7 +44,7 @@ def _photograph_graph(browser: Browser, address: str) -> None:
     _wait_for(page, f"{address}/asset-groups?expanded={expanded}")
     page.get_by_text("resolution_counts").first.wait_for()
     page.wait_for_timeout(5000)  # the graph is laid out and drawn by degrees
-    graph = {"x": 570, "y": 115, "width": 1375, "height": 1430}  # without menus and margins
+    graph = {"x": 570, "y": 115, "width": 1380, "height": 1430}  # without menus and margins
     page.screenshot(path=DOCS / "asset-graph.png", clip=graph)
     page.close()
 
