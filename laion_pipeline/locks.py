@@ -9,7 +9,7 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,16 +53,16 @@ def locked(file: Path, program: str) -> Iterator[None]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = _wait_for(file)
-        try:
-            holder = json.dumps(asdict(Holder.this_process(program)))
-            os.truncate(descriptor, 0)
-            os.write(descriptor, holder.encode())
-            yield
-        finally:
-            file.unlink(missing_ok=True)
-            os.close(descriptor)
+        os.truncate(descriptor, 0)
+        os.write(descriptor, json.dumps(asdict(Holder.this_process(program))).encode())
     except OSError as error:
         raise OutputError(f"{file}: cannot be locked: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # the folder may have gone meanwhile, and the lock with it
+            file.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def holder_of(file: Path) -> Holder | None:

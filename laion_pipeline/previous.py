@@ -2,13 +2,14 @@
 
 Loading deletes a changed shard's rows, so it keeps their keys first, in the same transaction. The
 revision before is the last one that was loaded completely; loads that were interrupted, or of the
-first few shards only, leave it what it is.
+first few shards only, leave it what it is, and so do those that lost many rows unconfirmed.
 """
 
 from collections.abc import Mapping, Sequence
 
 import duckdb
 
+from laion_pipeline.contract.tables import LOST_ROWS, MOST_LOST, RETAINED
 from laion_pipeline.ledger import LEDGER_COLUMNS
 from laion_pipeline.pairs_table import PAIR_KEYS_COLUMNS
 from laion_pipeline.provenance import Provenance
@@ -37,10 +38,31 @@ def begin_change(connection: duckdb.DuckDBPyConnection, *, made_up: bool) -> Non
     now = Provenance.find(connection)
     if now is not None and now.made_up != made_up:
         forget_previous(connection)
-    elif now is not None and now.complete:
+    elif now is not None and now.complete and not _lost_too_much(connection, now):
         forget_previous(connection)
         columns = ", ".join(PREVIOUS_TABLES["previous_shards"])
         connection.execute(f"INSERT INTO previous_shards SELECT {columns} FROM shards")
+
+
+def _lost_too_much(connection: duckdb.DuckDBPyConnection, now: Provenance) -> bool:
+    """Whether what is loaded lost many rows, which nobody has confirmed.
+
+    It is then no revision to compare with, or the next change would make up for the loss.
+    """
+    try:
+        found = connection.execute(
+            "SELECT status = 'failed' FROM check_results WHERE name = ? AND data_version = ?",
+            [RETAINED, now.data_version],
+        ).fetchone()
+    except (duckdb.CatalogException, duckdb.BinderException):  # nothing checked, or of old
+        found = None
+    if found is not None:
+        return bool(found[0])
+    lost, all_rows = connection.execute(
+        f"SELECT (SELECT coalesce(sum(before.rows - coalesce(now.rows, 0)), 0) {LOST_ROWS}),"
+        " (SELECT coalesce(sum(rows), 0) FROM previous_shards)"
+    ).fetchall()[0]
+    return bool(lost > MOST_LOST * all_rows)
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:

@@ -16,6 +16,16 @@ ROW_SAMPLE_ROWS = 200_000
 # Its rows whose hash is not that of their URL and text; kept in the warehouse to be looked at.
 HASH_MISMATCHES = "hash_mismatches"
 
+RETAINED = "rows_retained"
+# The share of the rows that may leave at once without being asked for.
+MOST_LOST = 0.05
+# The shards of the previous revision that have fewer rows now, or none.
+LOST_ROWS = (
+    "FROM previous_shards AS before LEFT JOIN shards AS now ON now.shard_id = before.shard_id"
+    " AND (now.path = before.path OR now.sha256 = before.sha256)"
+    " WHERE before.rows > coalesce(now.rows, 0)"
+)
+
 _REBUILD = (
     "Something changed the warehouse after it was loaded. Delete warehouse.duckdb and materialize"
     " `pairs` again; it is rebuilt from the shards."
@@ -145,27 +155,22 @@ def _rows_retained(accepted_removal: str) -> Measure:
         not_accepted += (
             f" AND NOT (SELECT starts_with(revision, '{accepted_removal}') FROM provenance)"
         )
-    now = (
-        " FROM previous_shards AS before LEFT JOIN shards AS now ON now.shard_id = before.shard_id"
-        " AND (now.path = before.path OR now.sha256 = before.sha256)"
-        " WHERE before.rows > coalesce(now.rows, 0)"
-    )
     return Measure(
-        name="rows_retained",
+        name=RETAINED,
         summary="the rows of the previous revision's shards are still there",
         demands=demands,
         advice="If shards were lost at the source, put them back and run again. If they were meant"
         " to go, say so: set LAION_ACCEPT_REMOVAL to the revision that is loaded now.",
-        threshold=Threshold(error_above=0.05),
+        threshold=Threshold(error_above=MOST_LOST),
         blocking=True,
         unit="previous rows",
         of="SELECT sum(rows) FROM previous_shards WHERE (SELECT complete FROM provenance)",
         evidence=(
             "SELECT now.shard_id, before.rows - coalesce(now.rows, 0) AS failing,"
             " before.path AS previous_shard, before.rows AS previous_rows, now.rows,"
-            f" (SELECT revision FROM provenance) AS revision{now} AND {not_accepted}"
+            f" (SELECT revision FROM provenance) AS revision {LOST_ROWS} AND {not_accepted}"
         ),
-        look_up=f"SELECT before.path, before.rows AS previous_rows, now.rows\n{now.strip()}",
+        look_up=f"SELECT before.path, before.rows AS previous_rows, now.rows\n{LOST_ROWS}",
         nothing="no other revision was loaded completely before, or only a part of this one is now",
     )
 

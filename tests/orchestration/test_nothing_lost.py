@@ -207,6 +207,22 @@ def test_many_rows_leave_at_once_only_when_that_is_confirmed(
     monkeypatch.delenv("LAION_ACCEPT_REMOVAL")
 
 
+def test_the_next_change_does_not_make_up_for_a_loss(data: Path, source: Path) -> None:
+    assert command().exit_status == 0
+    (source / NAMES[0]).unlink()
+    for checked in (True, False):
+        if checked:
+            assert "50 of 200 previous rows fail" in command().text
+        else:
+            assert run(LOADED | LISTED).success
+        write(source, rows_of(30 + checked, 50), NAMES[1])
+    done = command()
+    assert done.exit_status == 1
+    assert "50 of 200 previous rows fail" in done.text
+    write(source, rows_of(0, 50), NAMES[0])  # put back
+    assert command().exit_status == 0
+
+
 def test_a_folder_of_other_shards_takes_no_ones_place_unasked(data: Path, source: Path) -> None:
     assert command().exit_status == 0
     for name in NAMES:

@@ -27,6 +27,7 @@ from tests.builders import (
     SAMPLE,
     SCORES,
     Row,
+    accept_removal,
     change,
     check,
     fetch,
@@ -349,6 +350,7 @@ def refreshed(folder: Path, *revisions: Sequence[Sequence[Row]]) -> Warehouse:
         for number, rows in enumerate(shards):
             write_shard(folder / "shards", f"part-{number}.parquet", rows)
         reload(warehouse, folder / "shards")
+        accept_removal(warehouse)
         profile(warehouse)
     return warehouse
 

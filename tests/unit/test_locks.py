@@ -99,6 +99,13 @@ def test_what_a_lock_holds_that_says_nothing_is_told_all_the_same(tmp_path: Path
         assert holder_of(file) is None
 
 
+def test_what_goes_wrong_inside_is_not_the_locks(tmp_path: Path) -> None:
+    file = tmp_path / "run.lock"
+    with pytest.raises(FileNotFoundError), locked(file, "a test"):
+        (tmp_path / "nowhere").read_text()
+    assert not file.exists()
+
+
 def test_no_place_for_a_lock_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="cannot be locked"), locked(tmp_path / "file" / "x", ""):

@@ -19,6 +19,7 @@ from tests.builders import (
     RAW,
     SAMPLE,
     Row,
+    accept_removal,
     change,
     column,
     fetch,
@@ -81,6 +82,7 @@ class Loader:
         self.write(world)
         revision = list_folder(self.folder, self.release).revision
         reload(self.warehouse, self.folder, self.release)
+        accept_removal(self.warehouse)
         if self.complete and not (self.is_complete and self.complete[0] == revision):
             self.previous = self.complete
         self.complete, self.is_complete = (revision, world), True
