@@ -1,6 +1,6 @@
 """The asset `shards` reading from the Hub: what Dagster stores and shows of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -10,7 +10,18 @@ from assets.resources import Laion
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.retrying import ATTEMPTS
 from tests.conftest import RETRIES
-from tests.hub_fixtures import REPO, TOKEN, Site, hub_site, small_shards, source_rows
+from tests.hub_fixtures import (
+    REPO,
+    TOKEN,
+    Reply,
+    Site,
+    entry,
+    hub_site,
+    json_reply,
+    scripted_server,
+    small_shards,
+    source_rows,
+)
 from tests.loopback_hub import GATED, Status
 from tests.orchestration.runs import INGEST, PAIRS_CHECKS, Run, run
 
@@ -47,6 +58,23 @@ def instance(stored: Path) -> Iterator[dg.DagsterInstance]:
 
 def everything(folder: Path) -> bytes:
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def test_a_listing_that_never_ends_is_one_line(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def reply(path: str, headers: Mapping[str, str]) -> Reply:
+        if "/revision/" in path:
+            return json_reply({"sha": "c" * 40})
+        status, said, body = json_reply([entry("a.parquet")])
+        return status, {**said, "Link": f'<http://{headers["Host"]}{path}>; rel="next"'}, body
+
+    with scripted_server(monkeypatch, reply) as asked:
+        done = run(INGEST, instance)
+    failure = done.failures["shards"].step_failure_data.user_failure_data
+    assert failure is not None
+    assert "does not end: after 1 pages" in str(failure.description)
+    assert len(asked) == 2
 
 
 def retried(done: Run) -> list[str]:
