@@ -87,12 +87,13 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             self.tag(session, provenance.revision)
             yield session, provenance
 
-    def tag(self, session: Session, revision: str) -> None:
-        """Say of the run which release and revision it is about."""
+    def tag(self, session: Session, revision: str = "") -> None:
+        """Say of the run which release it is about and, once that is known, which revision."""
         context = self.get_resource_context()
         if context.instance and context.run:
             tags = {RELEASE_TAG: session.release.name, REVISION_TAG: revision}
-            context.instance.add_run_tags(context.run.run_id, tags)
+            told = {name: value for name, value in tags.items() if value}
+            context.instance.add_run_tags(context.run.run_id, told)
 
     @property
     def _program(self) -> str:
@@ -101,5 +102,6 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
 
     def _work_alone(self, session: Session) -> None:
         if self._held is not None and not self._works_alone:
+            self.tag(session)
             self._held.enter_context(locked(session.paths.run_lock, self._program))
             self._works_alone = True

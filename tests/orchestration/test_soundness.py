@@ -157,6 +157,14 @@ def test_every_run_and_every_asset_says_which_release_and_revision(
             assert (metadata["release"], metadata["revision"]) == (RELEASE, revision), asset
 
 
+def test_a_run_that_fails_at_once_says_which_release(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not run(instance=instance).success
+        (record,) = instance.get_runs()
+        assert record.tags[RELEASE_TAG] == RELEASE
+
+
 def test_the_log_of_a_run_ends_as_the_terminal_does(data: Path, tmp_path: Path) -> None:
     columns = clean_columns(2000)
     columns["similarity"][0] = 2.0
