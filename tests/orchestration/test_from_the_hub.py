@@ -1,5 +1,6 @@
 """The asset `shards` reading from the Hub: what Dagster stores and shows of it."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.loopback_hub import GATED, Status
 from tests.orchestration.runs import INGEST, PAIRS_CHECKS, Run, run
 
 NAMES = sorted(small_shards())
+LOGGERS = ["laion_pipeline", "huggingface_hub", "httpx2"]
 
 
 @pytest.fixture
@@ -48,12 +50,16 @@ def instance(stored: Path) -> Iterator[dg.DagsterInstance]:
     overrides = {
         "telemetry": {"enabled": False},
         "python_logs": {
-            "managed_python_loggers": ["laion_pipeline", "huggingface_hub", "httpx2"],
+            "managed_python_loggers": LOGGERS,
             "python_log_level": "DEBUG",
         },
     }
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
     with dg.DagsterInstance.local_temp(str(stored), overrides=overrides) as instance:
         yield instance
+    for logger, level in zip(loggers, before, strict=True):  # Dagster leaves them at DEBUG
+        logger.setLevel(level)
 
 
 def everything(folder: Path) -> bytes:
