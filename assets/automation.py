@@ -86,7 +86,7 @@ class Cursor:
 
 def automation() -> tuple[dg.ScheduleDefinition, list[dg.SensorDefinition]]:
     """The schedule and the sensors, as the environment has them when Dagster loads the code."""
-    running = _setting("automation").casefold() in ("1", "on", "true", "yes")
+    running = _setting("automation").casefold() in ("1", "on", "t", "true", "y", "yes")
     interval = int(_setting("poll_seconds"))
 
     @dg.schedule(

@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.quality import provenance_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
+from assets.tables import code_version
 from laion_pipeline.contract import Contract
 from laion_pipeline.finished import is_finished
 from laion_pipeline.ingestion import load_listing
@@ -32,7 +33,7 @@ def pairs(context: dg.AssetExecutionContext, laion: Laion) -> Iterator[dg.Materi
     """
     with laion.session() as session:
         listing = Listing.read(session.paths.listing)
-        if context.run.job_name == REFRESH_JOB and is_finished(session, listing):
+        if context.run.job_name == REFRESH_JOB and is_finished(session, listing, code_version()):
             for asset in ("pairs", "report"):
                 _say_fresh(context, asset)
             return  # and so nothing below is made again

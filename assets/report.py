@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.quality import provenance_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
+from assets.tables import code_version
 from laion_pipeline.charts import CHARTS, require_current
 from laion_pipeline.finished import record_finished
 from laion_pipeline.report import render_report
@@ -25,7 +26,7 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
     with laion.sound(_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
         size = render_report(session.warehouse, session.paths)
-        record_finished(session)
+        record_finished(session, code_version())
     return dg.MaterializeResult(
         metadata={
             **provenance_metadata(provenance.release, provenance.revision),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.tables import code_version
 from laion_pipeline.quality.results import tally
 from laion_pipeline.session import Session
 from laion_pipeline.status import Status, read_status
@@ -23,7 +24,7 @@ class LastRun:
 
 def tell_status(session: Session, *, as_json: bool) -> tuple[str, int]:
     """What there is to tell, and the exit status: 1 when the last run or a check failed."""
-    status, run = read_status(session), _last_run(session.paths.dagster)
+    status, run = read_status(session, code_version()), _last_run(session.paths.dagster)
     failed = bool(status.failed) or (run is not None and run.status == "FAILURE")
     text = _as_json(status, run) if as_json else _as_text(status, run)
     return text, int(failed)

@@ -11,8 +11,7 @@ from laion_pipeline.session import Session
 class Outcome:
     """A run's checks, why it failed if it did, and what the warehouse holds after it.
 
-    `failures` has a line for each step that failed; one that was stopped by a check that blocks is
-    not among them, since the check says more.
+    `failures` has a line for each step that failed.
     """
 
     checks: Sequence[RecordedCheck]

@@ -52,6 +52,11 @@ class Session:
         """Equal just for equal rows that are held to an equal contract."""
         return version_of(provenance.data_version, *self.contract.checks)
 
-    def finished_version(self, provenance: Provenance) -> str:
-        """Equal just for equal rows of a revision, held to one contract by one version of ours."""
-        return version_of(__version__, provenance.revision, self.data_version(provenance))
+    def finished_version(self, provenance: Provenance, code_version: str) -> str:
+        """Equal just for equal rows of a revision, held to one contract and made into one analysis.
+
+        `code_version` is that of the tables' SQL.
+        """
+        return version_of(
+            __version__, code_version, provenance.revision, self.data_version(provenance)
+        )

@@ -1,6 +1,6 @@
 """Where a release stands: what is loaded, what the source has, what checks found, what is old."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -47,8 +47,8 @@ class Status:
         return [check for check in self.checks if check.status == "warned"]
 
 
-def read_status(session: Session) -> Status:
-    """The status of a session's release.
+def read_status(session: Session, code_version: str) -> Status:
+    """The status of a session's release; `code_version` is that of the tables' SQL.
 
     Raises WarehouseBusyError when a run holds the warehouse for longer than the wait.
     """
@@ -65,7 +65,8 @@ def read_status(session: Session) -> Status:
                     "SELECT count(*), count(*) FILTER (defects <> 0) FROM pairs"
                 ).fetchall()[0]
                 checks = _checks(connection)
-                stale = _stale(session, connection, provenance)
+                finished = session.finished_version(provenance, code_version)
+                stale = _stale(connection, {provenance.data_version, finished})
     if source_is_new:
         stale.insert(0, "source")
     return Status(
@@ -110,9 +111,6 @@ def _checks(connection: duckdb.DuckDBPyConnection) -> Sequence[RecordedCheck]:
         return ()
 
 
-def _stale(
-    session: Session, connection: duckdb.DuckDBPyConnection, provenance: Provenance
-) -> list[str]:
+def _stale(connection: duckdb.DuckDBPyConnection, current: Collection[str]) -> list[str]:
     made = read_made(connection)
-    current = (provenance.data_version, session.finished_version(provenance))
     return sorted(name for name, version in made.items() if version not in current)

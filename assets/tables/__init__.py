@@ -1,6 +1,7 @@
 """Derived tables: every `.sql` file of this folder is an asset, made by the one factory here."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from assets.quality import (
 )
 from assets.resources import RETRIES, Laion
 from laion_pipeline.contract.drift import DRIFT
+from laion_pipeline.provenance import version_of
 from laion_pipeline.tables import (
     LOADED_TABLES,
     SELF_CHECK,
@@ -31,7 +33,17 @@ _ASSET_OF = dict.fromkeys(LOADED_TABLES, "pairs")
 
 def table_assets() -> list[dg.AssetsDefinition]:
     """An asset for each table described in this folder."""
-    return [_table_asset(table) for table in read_tables(Path(__file__).parent)]
+    return [_table_asset(table) for table in _tables()]
+
+
+def code_version() -> str:
+    """Changes when the SQL of any table does."""
+    return version_of(*(table.code_version for table in _tables()))
+
+
+@cache
+def _tables() -> tuple[Table, ...]:
+    return read_tables(Path(__file__).parent)
 
 
 def _table_asset(table: Table) -> dg.AssetsDefinition:

@@ -14,7 +14,7 @@ from assets.definitions import defs
 from laion_pipeline.sample import generate_sample
 from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
 from tests.loopback_hub import GATED, Status
-from tests.orchestration.runs import ASSETS, GRAPH, RELEASE, Run, configured, query
+from tests.orchestration.runs import ASSETS, GRAPH, RELEASE, Run, configured, query, tamper
 from tests.orchestration.test_checks import clean_columns, write
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -93,6 +93,21 @@ def test_what_was_not_finished_is_not_taken_for_done(
     assert set(launch("refresh", instance).metadata) == ASSETS
     monkeypatch.setenv("LAION_MAX_SHARDS", "1")
     assert set(launch("refresh", instance).metadata) == ASSETS
+    # Of the last run's, which had another table's SQL.
+    for asset in ("pairs", "report"):
+        monkeypatch.setattr(f"assets.{asset}.code_version", lambda: "changed")
+    assert set(launch("refresh", instance).metadata) == ASSETS
+
+
+def test_a_refresh_with_nothing_new_hides_no_check_that_blocks(
+    data: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    generate_sample(tmp_path / "source", rows=1000, shards=2)
+    assert launch("refresh", instance).success
+    tamper(data, "DELETE FROM pairs WHERE rowid = 7")
+    assert not launch("validate", instance).success
+    again = launch("refresh", instance)
+    assert list(again.failures) == ["pairs_contract"]
 
 
 def test_the_rows_can_be_checked_and_analysed_as_they_are(
