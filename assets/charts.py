@@ -4,7 +4,6 @@ import base64
 
 import dagster as dg
 
-from assets.quality import provenance_metadata
 from assets.resources import RETRIES, Laion
 from laion_pipeline.charts import CHARTS, Chart, render_chart
 
@@ -28,7 +27,7 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
             result = render_chart(session.warehouse, chart, session.paths.charts)
         return dg.MaterializeResult(
             metadata={
-                **provenance_metadata(provenance.release, provenance.revision),
+                **laion.told(provenance),
                 "finding": result.drawing.title,
                 "chart": dg.MetadataValue.md(
                     f"![{chart.description}]({_data_url(result.preview)})"

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from assets.quality import provenance_metadata
 from assets.resources import RETRIES, Laion
 from laion_pipeline.history import HISTORY, HISTORY_COLUMNS, record_profile
 
@@ -26,7 +25,7 @@ def release_history(laion: Laion) -> dg.MaterializeResult[None]:
         revisions = record_profile(session.warehouse, session.release, session.paths.tables)
     return dg.MaterializeResult(
         metadata={
-            **provenance_metadata(provenance.release, provenance.revision),
+            **laion.told(provenance),
             "revisions": revisions,
             "dagster/table_name": HISTORY,
             "dagster/column_schema": dg.TableSchema(

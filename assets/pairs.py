@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.quality import provenance_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
 from assets.tables import code_version
 from laion_pipeline.contract import Contract
@@ -44,13 +43,12 @@ def pairs(context: dg.AssetExecutionContext, laion: Laion) -> Iterator[dg.Materi
             "dagster/row_count": result.rows,
             "dagster/column_schema": _schema(session.contract),
             "dagster/table_name": "pairs",
-            **provenance_metadata(listing.release, listing.revision),
+            **laion.told(listing, result.rows_loaded),
             "valid_rows": result.valid_rows,
             "quarantined_rows": result.rows - result.valid_rows,
             "shards_loaded": len(result.plan.to_load),
             "shards_removed": len(result.plan.removed),
             "rows_loaded": result.rows_loaded,
-            "seconds": result.seconds,
         },
         data_version=dg.DataVersion(session.data_version(result.provenance)),
     )

@@ -67,11 +67,6 @@ def stop_if_blocked(results: Iterable[RecordedCheck]) -> None:
         raise dg.Failure(" ".join(told), {BLOCKED_BY: len(told)}, allow_retries=False)
 
 
-def provenance_metadata(release: str, revision: str) -> dict[str, str]:
-    """Which release and which revision an asset is made from."""
-    return {"release": release, "revision": revision}
-
-
 def _as_json(value: object) -> object:
     """A value as it is where JSON has it, else in words: there are no NaN and infinities."""
     plain = value is None or isinstance(value, int | str)
@@ -121,7 +116,7 @@ def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
         rows = export_quarantine(session.warehouse, session.paths.quarantine)
     return dg.MaterializeResult(
         metadata={
-            **provenance_metadata(provenance.release, provenance.revision),
+            **laion.told(provenance, rows),
             "dagster/row_count": rows,
             "path": dg.MetadataValue.path(session.paths.quarantine),
         }

@@ -2,7 +2,6 @@
 
 import dagster as dg
 
-from assets.quality import provenance_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
 from assets.tables import code_version
 from laion_pipeline.charts import CHARTS, require_current
@@ -29,7 +28,7 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
         record_finished(session, code_version())
     return dg.MaterializeResult(
         metadata={
-            **provenance_metadata(provenance.release, provenance.revision),
+            **laion.told(provenance),
             "path": dg.MetadataValue.path(session.paths.report),
             "url": dg.MetadataValue.url(session.paths.report.as_uri()),
             "bytes": size,

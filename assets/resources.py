@@ -1,6 +1,7 @@
 """What assets are given: a session of the library, and its errors in Dagster's form."""
 
 import os
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -16,6 +17,7 @@ from laion_pipeline.errors import LaionError
 from laion_pipeline.locks import locked
 from laion_pipeline.provenance import Provenance
 from laion_pipeline.session import Session
+from laion_pipeline.shards import Listing
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -51,6 +53,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
 
     _held: ExitStack | None = PrivateAttr(default=None)
     _works_alone: bool = PrivateAttr(default=False)
+    _began: float = PrivateAttr(default=0.0)
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Laion"]:
@@ -70,6 +73,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         try:
             session = Session.open()
             self._work_alone(session)
+            self._began = time.monotonic()
             yield session
         except LaionError as error:
             advice = "; run again later" if error.retryable else ""
@@ -86,6 +90,15 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             provenance = session.require_sound(tables)
             self.tag(session, provenance.revision)
             yield session, provenance
+
+    def told(self, of: Listing | Provenance, rows: int | None = None) -> dict[str, str | float]:
+        """What every asset tells of itself: what it is made from, and how long that took.
+
+        `rows` is how many were gone through. Waiting for another run does not count.
+        """
+        seconds = time.monotonic() - self._began
+        rate = {} if rows is None else {"rows_per_second": rows / max(seconds, 1e-9)}
+        return {"release": of.release, "revision": of.revision, "seconds": seconds, **rate}
 
     def tag(self, session: Session, revision: str = "") -> None:
         """Say of the run which release it is about and, once that is known, which revision."""

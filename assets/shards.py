@@ -3,7 +3,6 @@
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from assets.quality import provenance_metadata
 from assets.resources import RETRIES, Laion
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.provenance import version_of
@@ -36,7 +35,7 @@ def shards(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeRes
     context.log_event(observed(listing.revision))
     return dg.MaterializeResult(
         metadata={
-            **provenance_metadata(listing.release, listing.revision),
+            **laion.told(listing),
             "origin": listing.origin,
             "shards": len(listing.shards),
             "bytes": sum(shard.bytes for shard in listing.shards),
@@ -46,7 +45,6 @@ def shards(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeRes
             "removed": len(plan.removed),
             "bytes_fetched": result.fetched.bytes_fetched,
             "bytes_reused": result.fetched.bytes_reused,
-            "seconds": result.seconds,
             "mb_per_second": result.fetched.bytes_fetched / 1e6 / max(result.seconds, 1e-9),
             "files": dg.MetadataValue.table(
                 [

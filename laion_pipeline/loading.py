@@ -43,7 +43,6 @@ class LoadResult:
     rows: int
     valid_rows: int
     provenance: Provenance
-    seconds: float
 
 
 class Supply(Protocol):
@@ -73,7 +72,6 @@ def load_pairs(
     where its footer tells or it is in the first batch, else with whole batches loaded and no
     provenance until a load succeeds.
     """
-    started = time.monotonic()
     with warehouse.connect(reads_files=True) as connection:
         ledger = read_ledger(connection, release)
         plan = plan_changes(listing, ledger)
@@ -89,8 +87,7 @@ def load_pairs(
             "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
         ).fetchall()[0]
         provenance = Provenance.read(connection)
-    seconds = time.monotonic() - started
-    return LoadResult(plan, rows_loaded, rows, valid_rows, provenance, seconds)
+    return LoadResult(plan, rows_loaded, rows, valid_rows, provenance)
 
 
 def _load(

@@ -92,12 +92,14 @@ class Table:
 
 @dataclass(frozen=True)
 class TableResult:
-    """What materializing a table made: its size, and the DuckDB type of each column."""
+    """What materializing a table made: its size, and the DuckDB type of each column.
+
+    `rows_read` is how many rows there are in what it reads.
+    """
 
     rows: int
     types: Mapping[str, str]
-    provenance: Provenance
-    seconds: float
+    rows_read: int
 
 
 def read_tables(folder: Path) -> tuple[Table, ...]:
@@ -141,10 +143,11 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
             name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)
         }
         rows = relation.to_arrow_table()
+        read = [connection.table(source).count("*").fetchall()[0][0] for source in table.sources]
     _publish_parquet(folder / f"{table.name}.parquet", rows, table, provenance)
     seconds = time.monotonic() - started
     logger.info("%s: %s rows in %.1f s", table.name, f"{rows.num_rows:,}", seconds)
-    return TableResult(rows.num_rows, types, provenance, seconds)
+    return TableResult(rows.num_rows, types, sum(read))
 
 
 def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:

@@ -11,7 +11,6 @@ from assets.quality import (
     check_contract,
     check_result,
     contract_specs,
-    provenance_metadata,
     stop_if_blocked,
 )
 from assets.resources import RETRIES, Laion
@@ -63,14 +62,14 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         ],
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with laion.sound(table.derived_sources) as (session, _):
+        with laion.sound(table.derived_sources) as (session, provenance):
             result = materialize_table(session.warehouse, table, session.paths.tables)
             checks = [check_table(session.warehouse, table, result.rows)]
             if table.name == DRIFT:
                 checks += check_contract(session, DRIFT)
             index = (session.paths.data_docs / "index.html").as_uri()
         yield dg.MaterializeResult(
-            metadata=_metadata(table, result),
+            metadata={**laion.told(provenance, result.rows_read), **_metadata(table, result)},
             check_results=[
                 check_result(check, "" if check.name == SELF_CHECK else index) for check in checks
             ],
@@ -100,8 +99,6 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
             }
         ),
         "sql": dg.MetadataValue.md(f"```sql\n{table.sql}\n```"),
-        **provenance_metadata(result.provenance.release, result.provenance.revision),
-        "seconds": result.seconds,
     }
 
 

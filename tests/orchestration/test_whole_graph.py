@@ -167,6 +167,21 @@ def test_tables_metadata(first: Run, data: Path, name: str) -> None:
     assert {dep.asset_key.to_user_string() for deps in lineage.values() for dep in deps} <= ASSETS
 
 
+def test_every_asset_tells_how_long_it_took(first: Run) -> None:
+    assert first.metadata.keys() == ASSETS
+    for said in first.metadata.values():
+        assert 0 < said["seconds"] < 600
+    rated = {name for name, said in first.metadata.items() if "rows_per_second" in said}
+    assert rated == {"pairs", "quarantine", *TABLES}
+    for name in TABLES:
+        read = first.metadata[name]["rows_per_second"] * first.metadata[name]["seconds"]
+        assert read == pytest.approx(round(read))
+    summary = first.metadata["score_summary"]
+    assert summary["rows_per_second"] * summary["seconds"] == pytest.approx(
+        first.metadata["pairs"]["valid_rows"]
+    )
+
+
 def test_columns_say_where_they_are_from(first: Run) -> None:
     described = {
         (name, column.name): column.description
