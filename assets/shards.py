@@ -53,7 +53,5 @@ def shards(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeRes
                 ]
             ),
         },
-        data_version=dg.DataVersion(
-            version_of(listing.revision, *((s.path, s.sha256) for s in listing.shards))
-        ),
+        data_version=dg.DataVersion(version_of(*((s.path, s.sha256) for s in listing.shards))),
     )

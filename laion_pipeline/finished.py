@@ -2,6 +2,7 @@
 
 import logging
 
+from laion_pipeline.ledger import holds_just
 from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.results import read_checks, tally
 from laion_pipeline.quality.soundness import read_made, record_made
@@ -23,28 +24,27 @@ def record_finished(session: Session, code_version: str) -> None:
 def is_finished(session: Session, listing: Listing, code_version: str) -> bool:
     """Whether everything has been made of the listing's shards, by the contract and SQL of now.
 
-    If so, it is told, with what the checks found then. While a check that blocks fails, nothing is
-    finished, whatever was made before it did.
+    If so, it is told, with what the checks found then. A revision that has the shards of the one
+    that is loaded has nothing new, and so the numbers stay those of that one. While a check that
+    blocks fails, nothing is finished, whatever was made before it did.
     """
-    shards = listing.shards[: session.settings.max_shards]
     if not session.paths.report.is_file() or not session.paths.warehouse.is_file():
         return False
     with session.warehouse.connect(read_only=True) as connection:
         provenance = Provenance.find(connection)
-        if provenance is None or provenance.revision != listing.revision:
+        if provenance is None or not holds_just(connection, listing, session.settings.max_shards):
             return False
         made = read_made(connection).get(_REPORT)
-        held = connection.execute("SELECT path, sha256 FROM shards").fetchall()
         checks = read_checks(connection) if made else ()
     if made != session.finished_version(provenance, code_version):
         return False
     if any(check.blocking and check.status == "failed" for check in checks):
         return False
-    if dict(held) != {shard.path: shard.sha256 for shard in shards}:
-        return False
+    as_before = f", whose shards are those of {provenance.revision[:12]}"
     logger.info(
-        "nothing new at revision %s: everything is as it was made on %s UTC; checks then: %s",
-        provenance.revision[:12],
+        "nothing new at revision %s%s: everything is as it was made on %s UTC; checks then: %s",
+        listing.revision[:12],
+        as_before if listing.revision != provenance.revision else "",
         f"{max(check.checked_at for check in checks):%Y-%m-%d %H:%M}",
         tally(checks),
     )

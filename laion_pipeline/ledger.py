@@ -63,6 +63,14 @@ def read_ledger(connection: duckdb.DuckDBPyConnection, release: Release) -> Mapp
     return {path: Entry(id_, Shard(path, sha256, size)) for id_, path, sha256, size in rows}
 
 
+def holds_just(
+    connection: duckdb.DuckDBPyConnection, listing: Listing, first: int | None = None
+) -> bool:
+    """Whether the warehouse holds just the shards of a listing, or just the `first` of them."""
+    held = connection.execute("SELECT path, sha256 FROM shards").fetchall()
+    return dict(held) == {shard.path: shard.sha256 for shard in listing.shards[:first]}
+
+
 def plan_changes(listing: Listing, ledger: Mapping[str, Entry]) -> Plan:
     """Compare a listing with the ledger.
 

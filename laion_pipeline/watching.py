@@ -5,6 +5,7 @@ from dataclasses import replace
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.hub import HubSource
 from laion_pipeline.hub_client import HubClient
+from laion_pipeline.ledger import holds_just
 from laion_pipeline.provenance import Provenance, version_of
 from laion_pipeline.session import Session
 from laion_pipeline.shards import Listing
@@ -30,6 +31,8 @@ def hub_revision(session: Session, source: HubSource) -> str:
 def loaded_revision(session: Session) -> str:
     """The revision that is loaded, whole or, where that is asked for, in part; '' if none is.
 
+    Of two that have the same shards it is the one that was listed last.
+
     Raises WarehouseBusyError, without waiting, when another process holds the warehouse.
     """
     if not session.paths.warehouse.exists():
@@ -37,7 +40,12 @@ def loaded_revision(session: Session) -> str:
     warehouse = replace(session.warehouse, busy_wait_seconds=0)
     with warehouse.connect(read_only=True) as connection:
         provenance = Provenance.find(connection)
-    return provenance.revision if provenance else ""
+        if provenance is None:
+            return ""
+        listing = _listing(session)
+        if listing and holds_just(connection, listing, session.settings.max_shards):
+            return listing.revision
+    return provenance.revision
 
 
 def folder_version(source: FolderSource) -> str:
@@ -51,8 +59,14 @@ def folder_version(source: FolderSource) -> str:
 
 def listed_version(session: Session) -> str:
     """The same, as it was when the shards were listed last; '' if they have not been."""
-    try:
-        listing = Listing.read(session.paths.listing)
-    except WarehouseError:
+    listing = _listing(session)
+    if listing is None:
         return ""
     return version_of(*((shard.path, shard.state) for shard in listing.shards))
+
+
+def _listing(session: Session) -> Listing | None:
+    try:
+        return Listing.read(session.paths.listing)
+    except WarehouseError:
+        return None
