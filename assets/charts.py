@@ -1,16 +1,24 @@
 """Charts: every chart of the library is an asset."""
 
 import base64
+from pathlib import Path
 
 import dagster as dg
 
 from assets.resources import RETRIES, Laion
-from laion_pipeline.charts import CHARTS, Chart, render_chart
+from assets.ui.links import file_link
+from laion_pipeline.charts import CHARTS, Chart, preview, render_chart
 
 
 def chart_assets() -> list[dg.AssetsDefinition]:
     """An asset for each chart."""
     return [_chart_asset(chart) for chart in CHARTS]
+
+
+def chart_metadata(chart: Chart, png: Path) -> dg.MarkdownMetadataValue:
+    """A chart as Dagster shows it in place."""
+    data = base64.b64encode(preview(png)).decode()
+    return dg.MetadataValue.md(f"![{chart.description}](data:image/png;base64,{data})")
 
 
 def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
@@ -29,16 +37,12 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
             metadata={
                 **laion.told(provenance),
                 "finding": result.drawing.title,
-                "chart": dg.MetadataValue.md(
-                    f"![{chart.description}]({_data_url(result.preview)})"
-                ),
+                "chart": chart_metadata(chart, result.png),
                 "png": dg.MetadataValue.path(result.png),
+                "png_url": file_link(session, result.png),
                 "svg": dg.MetadataValue.path(result.svg),
+                "svg_url": file_link(session, result.svg),
             }
         )
 
     return rendered
-
-
-def _data_url(png: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(png).decode()}"

@@ -8,15 +8,17 @@ import dagster as dg
 
 from assets.outcome import BLOCKED_BY
 from assets.resources import RETRIES, Laion
+from assets.ui.links import file_link, file_metadata
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.contract.check import CheckedAsset
 from laion_pipeline.quality.quarantine import export_quarantine
 from laion_pipeline.quality.results import RecordedCheck
 from laion_pipeline.quality.validation import validate
 from laion_pipeline.session import Session
+from laion_pipeline.tables import SELF_CHECK
 
 
-def check_result(result: RecordedCheck, data_docs: str = "") -> dg.AssetCheckResult:
+def check_result(result: RecordedCheck, session: Session) -> dg.AssetCheckResult:
     """A check's result as Dagster shows it: what was found, where, which rows, what to do."""
     metadata: dict[str, dg.MetadataValue[Any]] = {
         "status": dg.MetadataValue.text(result.status),
@@ -46,8 +48,10 @@ def check_result(result: RecordedCheck, data_docs: str = "") -> dg.AssetCheckRes
         )
     if result.sql:
         metadata["sql"] = dg.MetadataValue.md(f"```sql\n{result.sql}\n```")
-    if data_docs:
-        metadata["data_docs"] = dg.MetadataValue.url(data_docs)
+    if result.name != SELF_CHECK:  # which is this project's own
+        index = session.paths.data_docs / "index.html"
+        metadata["data_docs"] = file_link(session, index)
+        metadata["data_docs_path"] = dg.MetadataValue.path(index)
     return dg.AssetCheckResult(
         asset_key=result.asset,
         check_name=result.name,
@@ -101,11 +105,10 @@ def pairs_contract(
     """Validate `pairs` with the Great Expectations suites that the contract generates."""
     with laion.session() as session:
         results = check_contract(session, "pairs")
-        index = (session.paths.data_docs / "index.html").as_uri()
         laion.tag(session, results[0].revision)
     # What is slow is shared by the checks: a few of them cost no less than all.
     selected = {key.name for key in context.selected_asset_check_keys}
-    yield from (check_result(result, index) for result in results if result.name in selected)
+    yield from (check_result(result, session) for result in results if result.name in selected)
     stop_if_blocked(results)
 
 
@@ -118,6 +121,6 @@ def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
         metadata={
             **laion.told(provenance, rows),
             "dagster/row_count": rows,
-            "path": dg.MetadataValue.path(session.paths.quarantine),
+            **file_metadata(session, session.paths.quarantine),
         }
     )

@@ -2,11 +2,14 @@
 
 import dagster as dg
 
+from assets.charts import chart_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
 from assets.tables import code_version
+from assets.ui.links import file_metadata
 from laion_pipeline.charts import CHARTS, require_current
 from laion_pipeline.finished import record_finished
-from laion_pipeline.report import render_report
+from laion_pipeline.quality.results import tally
+from laion_pipeline.report import ReportContent, render_report
 
 _TABLES = (
     "score_summary", "resolution_counts", "score_extremes", "quarantine_counts", "revision_diff",
@@ -24,13 +27,29 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
     with laion.sound(_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
-        size = render_report(session.warehouse, session.paths)
+        content = render_report(session.warehouse, session.paths)
         record_finished(session, code_version())
     return dg.MaterializeResult(
         metadata={
             **laion.told(provenance),
-            "path": dg.MetadataValue.path(session.paths.report),
-            "url": dg.MetadataValue.url(session.paths.report.as_uri()),
-            "bytes": size,
+            "summary": _summary(content),
+            "chart": chart_metadata(CHARTS[0], session.paths.charts / f"{CHARTS[0].name}.png"),
+            **file_metadata(session, session.paths.report),
+            "bytes": session.paths.report.stat().st_size,
         }
+    )
+
+
+def _summary(content: ReportContent) -> dg.TableMetadataValue:
+    facts = {
+        "release": content.provenance.title,
+        "revision": content.provenance.revision,
+        "rows": f"{content.rows:,}",
+        "valid rows": f"{content.valid_rows:,}",
+        "quarantined rows": f"{content.rows - content.valid_rows:,}",
+        "shards": f"{len(content.shards):,}",
+        "checks": tally(content.checks),
+    }
+    return dg.MetadataValue.table(
+        [dg.TableRecord({"what": what, "found": found}) for what, found in facts.items()]
     )

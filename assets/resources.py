@@ -5,12 +5,12 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 import dagster as dg
 from dotenv import load_dotenv
 from pydantic import PrivateAttr
 
+from assets.home import PROJECT
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
 from laion_pipeline.errors import LaionError
@@ -18,8 +18,6 @@ from laion_pipeline.locks import locked
 from laion_pipeline.provenance import Provenance
 from laion_pipeline.session import Session
 from laion_pipeline.shards import Listing
-
-PROJECT = Path(__file__).resolve().parent.parent
 
 # Tags of a run: what started it, and what it is about.
 PROGRAM_TAG = "laion/program"

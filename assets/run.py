@@ -1,12 +1,10 @@
 """One Dagster run of everything in this process."""
 
-import dagster as dg
-
 from assets.definitions import defs
+from assets.home import open_instance
 from assets.liveness import fail_dead_runs
 from assets.outcome import outcome_of_run
 from assets.resources import PROGRAM_TAG, RELEASE_TAG
-from laion_pipeline.locks import locked
 from laion_pipeline.outcome import Outcome
 from laion_pipeline.session import Session
 
@@ -17,10 +15,7 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 def materialize_everything(session: Session) -> Outcome:
     """Materialize every asset in one run, recorded in the instance of DAGSTER_HOME."""
-    # Alone, since Dagster makes its storage when it is first opened.
-    with locked(session.paths.dagster / "opening.lock", PROGRAM):
-        instance = dg.DagsterInstance.get()
-    with instance:
+    with open_instance(session, PROGRAM) as instance:
         fail_dead_runs(instance)
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(

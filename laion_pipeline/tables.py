@@ -94,12 +94,13 @@ class Table:
 class TableResult:
     """What materializing a table made: its size, and the DuckDB type of each column.
 
-    `rows_read` is how many rows there are in what it reads.
+    `rows_read` is how many rows there are in what it reads, `parquet` its file.
     """
 
     rows: int
     types: Mapping[str, str]
     rows_read: int
+    parquet: Path
 
 
 def read_tables(folder: Path) -> tuple[Table, ...]:
@@ -144,10 +145,11 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
         }
         rows = relation.to_arrow_table()
         read = [connection.table(source).count("*").fetchall()[0][0] for source in table.sources]
-    _publish_parquet(folder / f"{table.name}.parquet", rows, table, provenance)
+    parquet = folder / f"{table.name}.parquet"
+    _publish_parquet(parquet, rows, table, provenance)
     seconds = time.monotonic() - started
     logger.info("%s: %s rows in %.1f s", table.name, f"{rows.num_rows:,}", seconds)
-    return TableResult(rows.num_rows, types, sum(read))
+    return TableResult(rows.num_rows, types, sum(read), parquet)
 
 
 def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:

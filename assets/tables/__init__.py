@@ -14,6 +14,7 @@ from assets.quality import (
     stop_if_blocked,
 )
 from assets.resources import RETRIES, Laion
+from assets.ui.links import file_metadata
 from laion_pipeline.contract.drift import DRIFT
 from laion_pipeline.provenance import version_of
 from laion_pipeline.tables import (
@@ -67,12 +68,13 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
             checks = [check_table(session.warehouse, table, result.rows)]
             if table.name == DRIFT:
                 checks += check_contract(session, DRIFT)
-            index = (session.paths.data_docs / "index.html").as_uri()
         yield dg.MaterializeResult(
-            metadata={**laion.told(provenance, result.rows_read), **_metadata(table, result)},
-            check_results=[
-                check_result(check, "" if check.name == SELF_CHECK else index) for check in checks
-            ],
+            metadata={
+                **laion.told(provenance, result.rows_read),
+                **_metadata(table, result),
+                **file_metadata(session, result.parquet),
+            },
+            check_results=[check_result(check, session) for check in checks],
         )
         stop_if_blocked(checks)
 

@@ -1,9 +1,9 @@
 """Charts: one function each, drawn from derived tables only, never from `pairs`."""
 
-from laion_pipeline.charts.chart import Chart, ChartResult, render_chart, require_current
+from laion_pipeline.charts.chart import Chart, ChartResult, preview, render_chart, require_current
 from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
 from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
 
 CHARTS: tuple[Chart, ...] = (AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS, TOP_RESOLUTIONS)
 
-__all__ = ["CHARTS", "Chart", "ChartResult", "render_chart", "require_current"]
+__all__ = ["CHARTS", "Chart", "ChartResult", "preview", "render_chart", "require_current"]

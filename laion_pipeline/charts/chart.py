@@ -50,12 +50,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class ChartResult:
-    """A rendered chart: what it shows, its two files, and a PNG half their size to preview it."""
+    """A rendered chart: what it shows, and its two files."""
 
     drawing: Drawing
     png: Path
     svg: Path
-    preview: bytes
 
 
 def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResult:
@@ -90,10 +89,8 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
             )
             with published(path) as beside:
                 figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
-        preview = BytesIO()
-        figure.savefig(preview, format="png", dpi=80)
     logger.info("%s: %s", chart.name, drawing.title)
-    return ChartResult(drawing, png, svg, preview.getvalue())
+    return ChartResult(drawing, png, svg)
 
 
 def read_drawing(png: Path) -> Drawing:
@@ -103,6 +100,14 @@ def read_drawing(png: Path) -> Drawing:
     """
     said = _said(png)
     return Drawing(said["Title"], said["Description"])
+
+
+def preview(png: Path) -> bytes:
+    """A published chart in half its size, as PNG."""
+    smaller = BytesIO()
+    with Image.open(png) as image:
+        image.convert("RGB").reduce(2).save(smaller, "PNG", optimize=True)
+    return smaller.getvalue()
 
 
 def require_current(charts: Iterable[Chart], folder: Path, provenance: Provenance) -> None:

@@ -68,8 +68,8 @@ class ReportContent:
     shards: Sequence[Row]
 
 
-def render_report(warehouse: Warehouse, paths: Paths) -> int:
-    """Publish the report; return its size in bytes.
+def render_report(warehouse: Warehouse, paths: Paths) -> ReportContent:
+    """Publish the report; return what it shows.
 
     Raises WarehouseError when what it shows has not been materialized.
     """
@@ -82,7 +82,7 @@ def render_report(warehouse: Warehouse, paths: Paths) -> int:
     )
     publish_text(paths.report, page)
     logger.info("report: %s", paths.report)
-    return len(page.encode())
+    return content
 
 
 def _read_content(connection: duckdb.DuckDBPyConnection, charts: Path) -> ReportContent:

@@ -14,7 +14,7 @@ REAL_ROWS = PROJECT.parent / "shared" / "data"
 SETTINGS = (
     *("RELEASE", "SOURCE", "REVISION", "DATA_DIR", "MAX_SHARDS", "DOWNLOADS"),
     *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "PORT"),
-    *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS"),
+    *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL"),
 )
 TABLES = ("resolution_counts", "score_extremes", "score_histogram", "score_summary")
 CHARTS = ("aesthetic_distribution", "score_distributions", "top_resolutions")

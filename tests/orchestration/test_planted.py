@@ -238,7 +238,7 @@ def test_every_result_says_what_was_found(done: Planted) -> None:
         if said["status"] not in ("passed", "warned", "failed"):
             description = str(done.run.checks[f"{check.asset}.{name}"].description)
             assert description.startswith(f"not checked: {said['status']}: ")
-            assert said.keys() == {"status", "revision", "data_docs"}
+            assert said.keys() == {"status", "revision", "data_docs", "data_docs_path"}
             continue
         assert said["rule"]
         assert said["threshold"]
@@ -248,7 +248,8 @@ def test_every_result_says_what_was_found(done: Planted) -> None:
         assert said["failing_percent"] == pytest.approx(100 * share)
         if not check.value_of:
             assert said["value"] == pytest.approx(share)
-        assert said["data_docs"] == (done.data / RELEASE / "data_docs" / "index.html").as_uri()
+        assert said["data_docs"] == "http://127.0.0.1:3000/files/data_docs/index.html"
+        assert said["data_docs_path"] == str(done.data / RELEASE / "data_docs" / "index.html")
         evaluation = done.run.checks[f"{check.asset}.{name}"]
         assert evaluation.passed == (said["status"] not in ("warned", "failed"))
         assert evaluation.blocking == check.blocking

@@ -131,8 +131,9 @@ def page(sample: tuple[Warehouse, Paths]) -> Page:
 
 def test_the_report_is_one_page_of_modest_size(sample: tuple[Warehouse, Paths]) -> None:
     warehouse, paths = sample
-    size = render_report(warehouse, paths)
-    assert size == paths.report.stat().st_size < 5_000_000
+    content = render_report(warehouse, paths)
+    assert content.rows >= content.valid_rows > 0
+    assert paths.report.stat().st_size < 5_000_000
     assert list(paths.root.glob(".*")) == [], "nothing temporary stays behind"
 
 

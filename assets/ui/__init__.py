@@ -1,0 +1,1 @@
+"""Dagster's UI and a release's files on one address, for nobody but its user."""

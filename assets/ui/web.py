@@ -1,0 +1,131 @@
+"""The web application: Dagster's own, with a release's files beside it, behind one guard.
+
+Dagster's server takes orders from whatever page its user's browser shows. The guard lets through
+only what the UI's own pages and programs of this machine ask for.
+"""
+
+import mimetypes
+import os
+from pathlib import Path
+
+from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
+from starlette.applications import Starlette
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assets.ui.links import FILES, HOST
+from laion_pipeline.settings import Paths
+from laion_pipeline.text import displayable
+
+# A name that leads here by a stranger's DNS is none of these.
+_HOSTS = (HOST, "localhost")
+_FILE_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
+        " font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+mimetypes.add_type("application/vnd.apache.parquet", ".parquet")
+
+
+def web_app(dagster: ASGIApp, paths: Paths) -> Starlette:
+    """Dagster's application and a release's files, guarded."""
+    return Starlette(
+        routes=[Mount(FILES, ReleaseFiles(paths)), Mount("/", dagster)],
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False),
+            Middleware(OwnPagesOnly),
+        ],
+    )
+
+
+class ReleaseFiles(StaticFiles):
+    """What a release's folder has for readers, and nothing else of it; only to be read."""
+
+    def __init__(self, paths: Paths) -> None:
+        super().__init__(directory=paths.root)
+        self._root = Path(os.path.realpath(paths.root))
+        shown = (paths.report, paths.charts, paths.tables, paths.data_docs)
+        self._shown = {path.name for path in shown}
+
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """The file of a path; none where it is not one of those shown, links followed."""
+        file, found = super().lookup_path(path)
+        if found is None or not self._shown.intersection(
+            Path(file).relative_to(self._root).parts[:1]
+        ):
+            return "", None
+        return file, found
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The answer, with headers that let a page load nothing from elsewhere and run nothing."""
+        response = await super().get_response(path, scope)
+        response.headers.update(_FILE_HEADERS)
+        return response
+
+
+class OwnPagesOnly:
+    """Refuses what a page of another site has a browser ask for."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, or refuse to."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        connection = HTTPConnection(scope)
+        if refusal := _foreign(connection) or _order_by_get(connection):
+            await PlainTextResponse(f"refused: {refusal}\n", 403)(scope, receive, send)
+            return
+
+        async def send_unframed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Frame-Options"] = "DENY"
+            await send(message)
+
+        await self._app(scope, receive, send_unframed)
+
+
+def _foreign(connection: HTTPConnection) -> str:
+    """Why a request is not the UI's own; '' where it is, or is a program's, or follows a link."""
+    headers = connection.headers
+    origin = headers.get("origin")
+    if origin is not None:
+        host = headers["host"]
+        own = origin.casefold() in {f"http://{host}".casefold(), f"https://{host}".casefold()}
+        return "" if own else f"a page of {displayable(origin)} asks, which is not of this UI"
+    site = headers.get("sec-fetch-site", "none")
+    if site in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate":
+        return "a page of another site asks"
+    return ""
+
+
+def _order_by_get(connection: HTTPConnection) -> str:
+    """Why a query may not be sent in an address, which any link does; '' where it changes nothing.
+
+    What cannot be parsed is left to Dagster, which parses it in the same way.
+    """
+    if connection.scope["type"] != "http" or connection.scope["method"] == "POST":
+        return ""
+    for query in connection.query_params.getlist("query"):
+        try:
+            document = parse(query)
+        except GraphQLError:
+            continue
+        for each in document.definitions:
+            if isinstance(each, OperationDefinitionNode) and each.operation != OperationType.QUERY:
+                return "a mutation has to be sent by POST"
+    return ""
