@@ -2,16 +2,16 @@
 
 import json
 import os
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict
 
 import dagster as dg
 from dagster._utils.schedules import is_valid_cron_schedule
 
+from assets.alerts import alerting
 from assets.pairs import REFRESH_JOB
 from assets.resources import load_environment
+from assets.sensing import Patience, under_way
 from assets.shards import observed
 from laion_pipeline import watching
 from laion_pipeline.errors import LaionError, SettingsError
@@ -38,15 +38,6 @@ ANALYSIS = dg.define_asset_job(
 )
 JOBS = (REFRESH, VALIDATE, ANALYSIS)
 
-_UNFINISHED = [
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-_LONGEST_WAIT_SECONDS = 24 * 3600.0
-
 
 Look = Callable[[Session], dg.SensorResult]
 
@@ -61,27 +52,6 @@ def require_valid_schedule(settings: Settings) -> None:
             f"LAION_SCHEDULE={settings.schedule}: should be a cron schedule, such as 0 3 * * 1 for"
             " Mondays at three"
         )
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """What a sensor remembers: how often it failed in a row, and until when it asks no more."""
-
-    failures: int = 0
-    not_before: float = 0.0
-
-    @classmethod
-    def read(cls, text: str | None) -> "Cursor":
-        """The cursor of the last tick; a new one where there is none that can be read."""
-        try:
-            return cls(**json.loads(text or "{}"))
-        except (ValueError, TypeError):
-            return cls()
-
-    def after_failure(self, interval_seconds: float) -> "Cursor":
-        """Waits twice as long each time, up to a day."""
-        wait = min(_LONGEST_WAIT_SECONDS, interval_seconds * 2**self.failures)
-        return Cursor(self.failures + 1, time.time() + wait)
 
 
 def automation() -> tuple[dg.ScheduleDefinition, list[dg.SensorDefinition]]:
@@ -101,8 +71,8 @@ def automation() -> tuple[dg.ScheduleDefinition, list[dg.SensorDefinition]]:
         " it waits for the next time.",
     )
     def weekly_refresh(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        if (under_way := _under_way(context.instance)) is not None:
-            return dg.SkipReason(under_way)
+        if (run := under_way(context.instance)) is not None:
+            return dg.SkipReason(run)
         return dg.RunRequest()
 
     status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
@@ -129,7 +99,8 @@ def automation() -> tuple[dg.ScheduleDefinition, list[dg.SensorDefinition]]:
     def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         return _tick(context, interval, _look_at_folder)
 
-    return weekly_refresh, [new_revision, new_files]
+    alerts = alerting(running=bool(os.environ.get("LAION_ALERT_URL")), seconds=interval)
+    return weekly_refresh, [new_revision, new_files, alerts]
 
 
 def _setting(name: str) -> str:
@@ -137,37 +108,29 @@ def _setting(name: str) -> str:
     return os.environ.get(f"LAION_{name.upper()}") or str(default)
 
 
-def _under_way(instance: dg.DagsterInstance) -> str | None:
-    """That a run is under way or about to be, in words; None where there is none."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1)
-    if not runs:
-        return None
-    state = runs[0].status.value.replace("_", " ").lower()
-    return f"waiting for run {runs[0].run_id[:8]}, which is {state}"
-
-
 def _tick(context: dg.SensorEvaluationContext, interval: int, look: Look) -> dg.SensorResult:
     """One look at the source; an error is told, and looked for again after longer and longer."""
-    cursor = Cursor.read(context.cursor)
-    if time.time() < cursor.not_before:
-        return dg.SensorResult(skip_reason=_asks_again(cursor), cursor=context.cursor)
-    if (under_way := _under_way(context.instance)) is not None:
-        return dg.SensorResult(skip_reason=under_way, cursor=context.cursor)
+    patience = _patience(context.cursor)
+    if not patience.is_over:
+        return dg.SensorResult(skip_reason=patience.told, cursor=context.cursor)
+    if (run := under_way(context.instance)) is not None:
+        return dg.SensorResult(skip_reason=run, cursor=context.cursor)
     load_environment()
     try:
         session = Session.open()
         return look(session)
     except LaionError as error:
-        after = cursor.after_failure(interval)
+        after = patience.after_failure(interval)
         return dg.SensorResult(
-            skip_reason=f"{error}; {_asks_again(after)}", cursor=json.dumps(asdict(after))
+            skip_reason=f"{error}; {after.told}", cursor=json.dumps(asdict(after))
         )
 
 
-def _asks_again(cursor: Cursor) -> str:
-    when = datetime.fromtimestamp(cursor.not_before, UTC)
-    times = "once" if cursor.failures == 1 else f"{cursor.failures} times in a row"
-    return f"failed {times}, asking again at {when:%Y-%m-%d %H:%M:%S} UTC"
+def _patience(cursor: str | None) -> Patience:
+    try:
+        return Patience(**json.loads(cursor or "{}"))
+    except (ValueError, TypeError):
+        return Patience()
 
 
 def _look_at_hub(session: Session) -> dg.SensorResult:

@@ -1,6 +1,6 @@
 """What Dagster recorded of a run, as the library's outcome: for the terminal and the run's log."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 from dagster import DagsterEventType
@@ -16,7 +16,7 @@ BLOCKED_BY = "blocked_by"
 
 def outcome_of_run(instance: dg.DagsterInstance, run_id: str, session: Session) -> Outcome:
     """How a run ended, or is about to end."""
-    failures = [f"{event.step_key}: {_reason(event)}" for event in _failures(instance, run_id)]
+    failures = [f"{event.step_key}: {_reason(event)}" for event in _step_failures(instance, run_id)]
     evaluated = {
         (check.asset_key.to_user_string(), check.check_name)
         for event in _events(instance, run_id, DagsterEventType.ASSET_CHECK_EVALUATION)
@@ -41,7 +41,14 @@ def log_outcome(context: dg.InitResourceContext) -> None:
     log(outcome.text)
 
 
-def _failures(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEvent]:
+def failures_of(instance: dg.DagsterInstance, run_id: str) -> Sequence[str]:
+    """Why a run that ended failed: a line a step, or what Dagster says of the run as a whole."""
+    steps = [f"{event.step_key}: {_reason(event)}" for event in _step_failures(instance, run_id)]
+    of_run = _events(instance, run_id, DagsterEventType.RUN_FAILURE)
+    return steps or [event.message or "failed" for event in of_run]
+
+
+def _step_failures(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEvent]:
     return _events(instance, run_id, DagsterEventType.STEP_FAILURE)
 
 

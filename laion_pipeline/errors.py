@@ -39,6 +39,12 @@ class OutputError(LaionError):
     """A file that is to be published cannot be written."""
 
 
+class AlertError(LaionError):
+    """An alert could not be sent."""
+
+    retryable = True
+
+
 class HubError(LaionError):
     """The Hub refused, in a way that only a person can change."""
 

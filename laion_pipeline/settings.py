@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from laion_pipeline.contract import Contract, read_overrides
@@ -38,12 +38,6 @@ def _revision(text: str) -> str:
     return text
 
 
-def _folder(path: Path) -> Path:
-    if not path.is_dir():
-        raise ValueError("no such folder")
-    return path
-
-
 def _absolute(path: Path) -> Path:
     return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow links
 
@@ -53,7 +47,6 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-AbsoluteFolder = Annotated[AbsolutePath, AfterValidator(_folder)]
 
 
 @dataclass(frozen=True)
@@ -121,7 +114,7 @@ class Settings(BaseSettings):
     )
 
     release: str = "sample"
-    source: AbsoluteFolder | None = None
+    source: AbsolutePath | None = None
     revision: str = "main"
     data_dir: AbsolutePath = Path("data")
     max_shards: PositiveInt | None = None
@@ -136,6 +129,7 @@ class Settings(BaseSettings):
     schedule: str = "0 3 * * 1"
     timezone: Timezone = "UTC"
     poll_seconds: PositiveInt = 1800
+    alert_url: SecretStr | None = None
 
     @classmethod
     def from_environment(cls) -> Self:

@@ -170,9 +170,11 @@ class SampleSource(_InPlace):
 def open_source(settings: Settings, release: Release) -> Source:
     """The source that the settings name for `release`.
 
-    Raises SettingsError when they name none.
+    Raises SettingsError when they name none, or a folder that is not there.
     """
     if settings.source is not None:
+        if not settings.source.is_dir():
+            raise SettingsError(f"LAION_SOURCE={displayable(str(settings.source))}: no such folder")
         return FolderSource(release, settings.source)
     if release.name == SAMPLE:
         return SampleSource(release, settings.paths(release).shards)

@@ -10,7 +10,7 @@ from laion_pipeline import watching
 from laion_pipeline.errors import LaionError
 from laion_pipeline.hub import HubSource
 from laion_pipeline.provenance import Provenance
-from laion_pipeline.quality.results import RecordedCheck, read_checks
+from laion_pipeline.quality.results import RecordedCheck, find_checks
 from laion_pipeline.quality.soundness import read_made
 from laion_pipeline.session import Session
 from laion_pipeline.sources import FolderSource
@@ -64,7 +64,7 @@ def read_status(session: Session, code_version: str) -> Status:
                 rows, quarantined = connection.execute(
                     "SELECT count(*), count(*) FILTER (defects <> 0) FROM pairs"
                 ).fetchall()[0]
-                checks = _checks(connection)
+                checks = find_checks(connection)
                 finished = session.finished_version(provenance, code_version)
                 stale = _stale(connection, {provenance.data_version, finished})
     if source_is_new:
@@ -102,13 +102,6 @@ def _ask_source(session: Session) -> tuple[str, bool, str]:
     except LaionError as error:
         return "", False, str(error)
     return loaded, False, ""
-
-
-def _checks(connection: duckdb.DuckDBPyConnection) -> Sequence[RecordedCheck]:
-    try:
-        return read_checks(connection)
-    except LaionError:  # nothing has been checked yet
-        return ()
 
 
 def _stale(connection: duckdb.DuckDBPyConnection, current: Collection[str]) -> list[str]:

@@ -139,7 +139,7 @@ def record_checks(
         _create(connection)
         since = {
             (check.asset, check.name): (check.since_revision, check.since)
-            for check in read_checks(connection)
+            for check in find_checks(connection)
             if check.is_bad
         }
         recorded = tuple(
@@ -202,8 +202,15 @@ def read_checks(connection: duckdb.DuckDBPyConnection) -> tuple[RecordedCheck, .
 
     Raises WarehouseError when nothing has been checked yet.
     """
-    if not connection.execute("FROM duckdb_tables() WHERE table_name = 'check_results'").fetchall():
+    if not (results := find_checks(connection)):
         raise WarehouseError("nothing has been checked yet: materialize `pairs` with its checks")
+    return results
+
+
+def find_checks(connection: duckdb.DuckDBPyConnection) -> tuple[RecordedCheck, ...]:
+    """The same; none when nothing has been checked yet."""
+    if not connection.execute("FROM duckdb_tables() WHERE table_name = 'check_results'").fetchall():
+        return ()
     rows = connection.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM check_results ORDER BY asset <> 'pairs', asset, rowid"
     ).fetchall()

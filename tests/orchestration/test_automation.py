@@ -82,6 +82,31 @@ def test_a_refresh_with_nothing_new_ends_at_once_and_says_so(
     assert set(launch("refresh", instance).metadata) == ASSETS
 
 
+def test_a_commit_with_the_same_shards_has_nothing_new(
+    site: Site, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "laion_pipeline")
+    files = small_shards()
+    first = site.hub.publish(REPO, files)
+    made = launch("refresh", instance)
+    assert made.success
+    second = site.hub.publish(REPO, {**files, "README.md": b"only this has changed"})
+    assert len(tick("new_revision", instance).run_requests or []) == 1
+    site.hub.clear_requests()
+    again = launch("refresh", instance)
+    assert again.success
+    assert site.hub.file_gets() == {}
+    assert set(again.metadata) == {"shards", "pairs", "report"}
+    said = f"nothing new at revision {second[:12]}, whose shards are those of {first[:12]}: "
+    assert any(record.getMessage().startswith(said) for record in caplog.records)
+    after = tick("new_revision", instance)
+    assert not after.run_requests
+    assert f"{second[:12]}, which is loaded" in str(after.skip_message)
+    third = site.hub.publish(REPO, {**files, "zz.parquet": other_shard()})
+    assert third != second
+    assert len(tick("new_revision", instance).run_requests or []) == 1
+
+
 def test_what_was_not_finished_is_not_taken_for_done(
     data: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,9 +153,9 @@ def test_the_rows_can_be_checked_and_analysed_as_they_are(
 
 
 def test_everything_is_off_until_it_is_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS"):
+    for name in ("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL"):
         monkeypatch.delenv(f"LAION_{name}", raising=False)
-    schedule, sensors = automation()
+    schedule, [*sensors, _] = automation()
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * 1", "UTC")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
     assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.STOPPED}
@@ -139,7 +164,7 @@ def test_everything_is_off_until_it_is_switched_on(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LAION_SCHEDULE", "30 4 1 * *")
     monkeypatch.setenv("LAION_TIMEZONE", "Europe/Berlin")
     monkeypatch.setenv("LAION_POLL_SECONDS", "5")
-    schedule, sensors = automation()
+    schedule, [*sensors, _] = automation()
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("30 4 1 * *", "Europe/Berlin")
     assert schedule.default_status == dg.DefaultScheduleStatus.RUNNING
     assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.RUNNING}
@@ -191,10 +216,10 @@ def test_an_error_is_told_and_waited_out(
     first = tick("new_revision", instance)
     words = "answers 503" if fault.code == 503 else "accept its terms"
     assert words in str(first.skip_message)
-    assert "failed once, asking again at 20" in str(first.skip_message)
+    assert "failed once, trying again at 20" in str(first.skip_message)
     assert len(site.hub.requests) == 1
     second = tick("new_revision", instance, first.cursor)
-    assert "failed once, asking again at 20" in str(second.skip_message)
+    assert "failed once, trying again at 20" in str(second.skip_message)
     assert len(site.hub.requests) == 1  # it did not ask
     due = json.loads(first.cursor)
     third = tick("new_revision", instance, json.dumps({**due, "not_before": 0}))

@@ -155,7 +155,10 @@ def test_a_source_that_is_no_folder_is_told(
 ) -> None:
     (tmp_path / "file").write_text("a file")
     environment.setenv("LAION_SOURCE", str(tmp_path / name))
-    assert refusal() == f"LAION_SOURCE={tmp_path / name}: no such folder"
+    session = Session.open()  # what is loaded can be worked on without it
+    with pytest.raises(SettingsError, match="no such folder") as caught:
+        open_source(session.settings, session.release)
+    assert str(caught.value) == f"LAION_SOURCE={tmp_path / name}: no such folder"
 
 
 @pytest.mark.parametrize(
