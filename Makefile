@@ -33,7 +33,7 @@ docs: .venv/.ready  ## write the page on the contract anew
 	$(BIN)/python -m laion_pipeline.contract.page > docs/contract.md
 
 pictures: .venv/.ready  ## make the README's pictures anew; needs Debian's chromium
-	$(BIN)/python docs/pictures.py
+	$(BIN)/python -m docs.pictures
 
 clean:  ## remove the environment and the caches, never the data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -32,7 +32,7 @@ mutation ($location: String!) {
   }
 }
 """
-_RUNS = "{ runsOrError { ... on Runs { results { runId status tags { key value } } } } }"
+_RUNS = "{ runsOrError { ... on Runs { results { runId status startTime endTime } } } }"
 
 
 def eventually(find: Callable[[], T | None], seconds: float = 90) -> T:
@@ -66,9 +66,17 @@ class Ui:
         return str(launched["run"]["runId"])
 
     def statuses(self) -> dict[str, str]:
-        """The status of each run by its id."""
-        runs = self.ask(_RUNS)["runsOrError"]["results"]
-        return {run["runId"]: run["status"] for run in runs}
+        """The status of each run by its id, newest first."""
+        return {run["runId"]: run["status"] for run in self._runs()}
+
+    def seconds(self) -> list[float]:
+        """How long each run took that has ended, newest first."""
+        ended = (run for run in self._runs() if run["endTime"])
+        return [run["endTime"] - run["startTime"] for run in ended]
+
+    def _runs(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.ask(_RUNS)["runsOrError"]["results"]
+        return found
 
     def end_of(self, run_id: str) -> str:
         """The status in which a run ends."""

@@ -1,0 +1,134 @@
+"""What a person does in the UI, from an empty instance to the retry of a failed run."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import ConsoleMessage, Page, expect
+
+from laion_pipeline.sample import generate_sample
+from tests.end_to_end.browser import browsing
+from tests.end_to_end.ui import Ui, eventually, serving
+from tests.loopback_hub import LoopbackHub
+
+pytestmark = pytest.mark.slow
+
+RELEASE = "laion2B-en-aesthetic"
+REPO = f"laion/{RELEASE}"
+ASSETS = 15
+LONG = 120_000  # milliseconds, for a run
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with LoopbackHub() as hub:
+        yield hub
+
+
+@pytest.fixture
+def ui(tmp_path: Path, hub: LoopbackHub) -> Iterator[Ui]:
+    with serving(tmp_path, RELEASE, hub, poll_seconds="2") as ui:
+        yield ui
+
+
+@pytest.fixture
+def page() -> Iterator[Page]:
+    with browsing() as page:
+        yield page
+
+
+def end_of_run(ui: Ui, number: int) -> str:
+    """How the newest run ended, once there are `number` of them."""
+
+    def ended() -> str | None:
+        statuses = list(ui.statuses().values())
+        done = len(statuses) == number and statuses[0] in ("SUCCESS", "FAILURE", "CANCELED")
+        return statuses[0] if done else None
+
+    return eventually(ended)
+
+
+def switch(page: Page, kind: str, name: str) -> None:
+    """Press the switch of a schedule or sensor in the list of automations, and see it move."""
+    page.get_by_role("link", name="Automation").click()
+    row = page.locator(f"div:has(> a[href$='/{kind}/{name}'])")
+    knob = row.locator("label").last  # before it is the box that selects the row
+    was_on = knob.locator("input").is_checked()
+    knob.click()
+    expect(knob.locator("input")).to_be_checked(checked=not was_on)
+
+
+def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error":
+            complaints.append(message.text)
+
+    page.context.on("console", listen)
+    shards = generate_sample(tmp_path / "first", rows=4000, shards=4)
+    first = {shard.name: shard.read_bytes() for shard in shards}
+    changed, *_ = generate_sample(tmp_path / "changed", rows=4400, shards=4)
+    hub.publish(REPO, first)
+
+    # An empty instance shows where to begin.
+    page.goto(ui.address)
+    page.get_by_role("link", name="Materialize an asset").click()
+    page.get_by_role("button", name=f"Materialize all ({ASSETS})").click()
+    assert end_of_run(ui, 1) == "SUCCESS"
+    page.get_by_role("link", name="Catalog").click()
+    expect(page.get_by_text("Materialized", exact=True)).to_have_count(ASSETS)
+
+    # The planted rows are found: a check names them, and shows some.
+    page.goto(f"{ui.address}/assets/pairs?view=checks")
+    page.locator("span", has_text=re.compile("^url_http$")).click()
+    expect(page.get_by_text("8 of 4,000 rows fail: url is there and is http")).to_be_visible()
+    page.get_by_text("[Show JSON]").first.click()
+    expect(page.get_by_role("dialog")).to_contain_text("ftp://")
+    page.keyboard.press("Escape")
+
+    # A chart and the report open, and load nothing from elsewhere.
+    page.goto(f"{ui.address}/assets/aesthetic_distribution")
+    page.get_by_text("[Show Markdown]").first.click()
+    shown = page.get_by_role("dialog").locator("img")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("image => image.naturalWidth") > 500
+    page.keyboard.press("Escape")
+    page.goto(f"{ui.address}/assets/report")
+    with page.expect_popup() as opened:
+        page.get_by_role("link", name="/files/report.html").first.click()
+    report = opened.value
+    expect(report.get_by_role("heading", level=1)).to_contain_text("LAION-Aesthetics")
+    for image in report.locator("img").all():
+        assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    report.close()
+
+    # One table alone.
+    page.goto(f"{ui.address}/assets/score_histogram")
+    page.get_by_role("button", name="Materialize").first.click()
+    assert end_of_run(ui, 2) == "SUCCESS"
+
+    # Switched on, it finds a new commit by itself.
+    switch(page, "schedules", "weekly_refresh")
+    switch(page, "sensors", "new_revision")
+    hub.clear_requests()
+    second = hub.publish(REPO, first | {changed.name: changed.read_bytes()})
+    assert end_of_run(ui, 3) == "SUCCESS"
+    assert hub.file_gets() == {changed.name: 1}
+    page.goto(f"{ui.address}/assets/report")
+    expect(page.get_by_text(second).first).to_be_visible()
+
+    # A broken shard fails the run with one line; once it is mended, a retry succeeds.
+    hub.publish(REPO, first | {changed.name: b"no Parquet"})
+    assert end_of_run(ui, 4) == "FAILURE"
+    switch(page, "sensors", "new_revision")
+    page.get_by_role("link", name="Runs").click()
+    page.get_by_role("link", name=next(iter(ui.statuses()))[:8]).click()
+    line = page.get_by_text(f"{changed.name}: not a whole Parquet file").first
+    expect(line).to_be_visible(timeout=LONG)
+    assert "Traceback" not in page.inner_text("body")
+    hub.publish(REPO, first)
+    page.get_by_role("button", name="Re-execute").first.click()
+    assert end_of_run(ui, 5) == "SUCCESS"
+    assert complaints == []
