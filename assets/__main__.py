@@ -13,11 +13,10 @@ from collections.abc import Sequence
 from assets.automation import require_valid_schedule
 from assets.home import prepare_home
 from assets.resources import load_environment
-from laion_pipeline import progress
 from laion_pipeline.alerts import require_valid
+from laion_pipeline.common import progress
 from laion_pipeline.errors import LaionError
 from laion_pipeline.session import Session
-from laion_pipeline.sources import open_source
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     load_environment()
     try:
         session = Session.open()
-        open_source(session.settings, session.release)
+        session.open_source()
         if command == "status":
             return _tell_status(session, as_json=asked.json)
         require_valid_schedule(session.settings)

@@ -15,10 +15,10 @@ from assets.sensing import Patience, under_way
 from assets.shards import observed
 from laion_pipeline import watching
 from laion_pipeline.errors import LaionError, SettingsError
-from laion_pipeline.hub import HubSource
 from laion_pipeline.session import Session
 from laion_pipeline.settings import Settings
-from laion_pipeline.sources import FolderSource
+from laion_pipeline.sources.folder import FolderSource
+from laion_pipeline.sources.hub.source import HubSource
 
 REFRESH = dg.define_asset_job(
     REFRESH_JOB,
@@ -134,7 +134,7 @@ def _patience(cursor: str | None) -> Patience:
 
 
 def _look_at_hub(session: Session) -> dg.SensorResult:
-    source = watching.source_of(session)
+    source = session.open_source()
     if not isinstance(source, HubSource):
         return dg.SensorResult(skip_reason="not needed: this release is not read from the Hub")
     commit = watching.hub_revision(session, source)
@@ -151,7 +151,7 @@ def _look_at_hub(session: Session) -> dg.SensorResult:
 
 
 def _look_at_folder(session: Session) -> dg.SensorResult:
-    source = watching.source_of(session)
+    source = session.open_source()
     if not isinstance(source, FolderSource):
         return dg.SensorResult(skip_reason="not needed: this release is not read from a folder")
     there, listed = watching.folder_version(source), watching.listed_version(session)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.resources import RETRIES, Laion
-from laion_pipeline.history import HISTORY, HISTORY_COLUMNS, record_profile
+from laion_pipeline.tables.history import HISTORY, HISTORY_COLUMNS, record_profile
 
 _TABLES = ("score_histogram", "score_summary")
 

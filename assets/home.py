@@ -5,9 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
+from laion_pipeline.common.files import publish_text
+from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.files import publish_text
-from laion_pipeline.locks import locked
 from laion_pipeline.session import Session
 
 PROJECT = Path(__file__).resolve().parent.parent

@@ -13,7 +13,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
-from laion_pipeline.locks import is_locked, locked
+from laion_pipeline.common.locks import is_locked, locked
 
 # From when Dagster counts a run as started until its process holds its lock.
 _SECONDS_TO_START = 30

@@ -9,8 +9,8 @@ from assets.tables import code_version
 from laion_pipeline.contract import Contract
 from laion_pipeline.finished import is_finished
 from laion_pipeline.ingestion import load_listing
-from laion_pipeline.pairs_table import pairs_columns
-from laion_pipeline.shards import Listing
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.warehouse.pairs import pairs_columns
 
 # The job that ends at once where there is nothing new.
 REFRESH_JOB = "refresh"

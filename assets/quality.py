@@ -15,7 +15,7 @@ from laion_pipeline.quality.quarantine import export_quarantine
 from laion_pipeline.quality.results import RecordedCheck
 from laion_pipeline.quality.validation import validate
 from laion_pipeline.session import Session
-from laion_pipeline.tables import SELF_CHECK
+from laion_pipeline.tables.table import SELF_CHECK
 
 
 def check_result(result: RecordedCheck, session: Session) -> dg.AssetCheckResult:

@@ -13,11 +13,11 @@ from pydantic import PrivateAttr
 from assets.home import PROJECT
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
+from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import LaionError
-from laion_pipeline.locks import locked
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.session import Session
-from laion_pipeline.shards import Listing
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.warehouse.provenance import Provenance
 
 # Tags of a run: what started it, and what it is about.
 PROGRAM_TAG = "laion/program"

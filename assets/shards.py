@@ -5,7 +5,7 @@ from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from assets.resources import RETRIES, Laion
 from laion_pipeline.ingestion import fetch_shards
-from laion_pipeline.provenance import version_of
+from laion_pipeline.warehouse.provenance import version_of
 
 # The release where it comes from, which is not made here.
 DATASET = dg.AssetSpec(

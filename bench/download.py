@@ -24,8 +24,8 @@ REPO = "laion/laion2B-en-aesthetic"
 _OURS = """
 import sys, time
 from pathlib import Path
-from laion_pipeline.hub import HubSource
-from laion_pipeline.releases import find_release
+from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.releases.release import find_release
 release = find_release("laion2B-en-aesthetic")
 source = HubSource(release, "main", Path(sys.argv[1]), int(sys.argv[2]))
 started = time.perf_counter()

@@ -2,12 +2,12 @@
 
 import logging
 
-from laion_pipeline.ledger import holds_just
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.results import read_checks, tally
 from laion_pipeline.quality.soundness import read_made, record_made
 from laion_pipeline.session import Session
-from laion_pipeline.shards import Listing
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.warehouse.ledger import holds_just
+from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 

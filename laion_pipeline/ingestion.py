@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, replace
 
 from laion_pipeline.errors import DiskFullError
-from laion_pipeline.ledger import Plan, plan_changes, read_ledger
-from laion_pipeline.loading import LoadResult, load_pairs
 from laion_pipeline.session import Session
-from laion_pipeline.shard_rows import inspect_shard
-from laion_pipeline.shards import Fetched, Listing, Shard
-from laion_pipeline.sources import Source, open_source
+from laion_pipeline.sources.shards import Fetched, Listing, Shard
+from laion_pipeline.sources.source import Source
+from laion_pipeline.warehouse.ledger import Plan, plan_changes, read_ledger
+from laion_pipeline.warehouse.loading import LoadResult, load_pairs
+from laion_pipeline.warehouse.shard_rows import inspect_shard
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def fetch_shards(session: Session) -> FetchResult:
     loaded, ShardError or LayoutError; the listing is then left as it was.
     """
     started = time.monotonic()
-    source = open_source(session.settings, session.release)
+    source = session.open_source()
     full = source.list_shards()
     listing = _first(session, full)
     plan = _plan(session, listing)
@@ -65,7 +65,7 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
     listing = _first(session, listing)
     if session.settings.keep_shards:
         return load_pairs(session.warehouse, session.release, listing)
-    source = open_source(session.settings, session.release)
+    source = session.open_source()
     batch = session.settings.downloads
     return load_pairs(session.warehouse, session.release, listing, source, batch)
 

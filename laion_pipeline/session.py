@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from typing import Self
 
 from laion_pipeline import __version__
+from laion_pipeline.common.text import displayable
 from laion_pipeline.contract import Contract
-from laion_pipeline.provenance import Provenance, version_of
+from laion_pipeline.errors import SettingsError
+from laion_pipeline.paths import Paths
 from laion_pipeline.quality.soundness import require_sound
-from laion_pipeline.releases import SAMPLE, Release
-from laion_pipeline.settings import Paths, Settings
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import SAMPLE, Release
+from laion_pipeline.settings import Settings
+from laion_pipeline.sources.folder import FolderSource
+from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.sources.sample.source import SampleSource
+from laion_pipeline.sources.source import Source
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.provenance import Provenance, version_of
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,26 @@ class Session:
         paths = settings.prepare(release)
         warehouse = Warehouse(paths.warehouse, settings.memory_limit, settings.threads)
         return cls(settings, release, contract, paths, warehouse)
+
+    def open_source(self) -> Source:
+        """The place that the release's shards come from.
+
+        Raises SettingsError when the settings name none, or a folder that is not there.
+        """
+        settings = self.settings
+        if settings.source is not None:
+            if not settings.source.is_dir():
+                folder = displayable(str(settings.source))
+                raise SettingsError(f"LAION_SOURCE={folder}: no such folder")
+            return FolderSource(self.release, settings.source)
+        if self.release.name == SAMPLE:
+            return SampleSource(self.release, self.paths.shards)
+        if not self.release.repo:
+            raise SettingsError(
+                f"LAION_RELEASE={settings.release}: names no repo on the Hub; set LAION_SOURCE to a"
+                " folder of its shards, or add repo to its description"
+            )
+        return HubSource(self.release, settings.revision, self.paths.shards, settings.downloads)
 
     def require_sound(self, tables: Iterable[str] = ()) -> Provenance:
         """See that something may be made from the rows, and from derived tables; their provenance.

@@ -1,9 +1,8 @@
-"""Settings: the `LAION_*` environment variables, and the places of everything that is written."""
+"""Settings: the `LAION_*` environment variables, each checked."""
 
 import os
 import re
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
@@ -11,13 +10,12 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from laion_pipeline.common.text import displayable
+from laion_pipeline.common.toml_files import first_problem
 from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.releases import Release, find_release
-from laion_pipeline.shards import LISTING_NAME
-from laion_pipeline.text import displayable
-from laion_pipeline.toml_files import first_problem
-from laion_pipeline.warehouse import RUN_LOCK
+from laion_pipeline.paths import Paths
+from laion_pipeline.releases.release import Release, find_release
 
 
 def _memory_size(text: str) -> str:
@@ -47,63 +45,6 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
-
-
-@dataclass(frozen=True)
-class Paths:
-    """Where a release's files lie: the fixed layout below the data folder."""
-
-    root: Path
-
-    @property
-    def shards(self) -> Path:
-        """The folder of downloaded or generated shards."""
-        return self.root / "shards"
-
-    @property
-    def listing(self) -> Path:
-        """The shards last found at the source: what `pairs` is to hold."""
-        return self.shards / LISTING_NAME
-
-    @property
-    def warehouse(self) -> Path:
-        """The DuckDB file."""
-        return self.root / "warehouse.duckdb"
-
-    @property
-    def run_lock(self) -> Path:
-        """The lock of whichever run works here."""
-        return self.root / RUN_LOCK
-
-    @property
-    def dagster(self) -> Path:
-        """The folder of Dagster's own storage: one history a release."""
-        return self.root / "dagster"
-
-    @property
-    def tables(self) -> Path:
-        """The folder of derived tables as Parquet."""
-        return self.root / "tables"
-
-    @property
-    def quarantine(self) -> Path:
-        """The rows that break a rule, as Parquet."""
-        return self.tables / "quarantine.parquet"
-
-    @property
-    def charts(self) -> Path:
-        """The folder of charts as PNG and SVG."""
-        return self.root / "charts"
-
-    @property
-    def data_docs(self) -> Path:
-        """The folder of Great Expectations' pages about each validation."""
-        return self.root / "data_docs"
-
-    @property
-    def report(self) -> Path:
-        """The report, one self-contained page."""
-        return self.root / "report.html"
 
 
 class Settings(BaseSettings):

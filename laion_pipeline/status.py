@@ -8,12 +8,12 @@ import duckdb
 
 from laion_pipeline import watching
 from laion_pipeline.errors import LaionError
-from laion_pipeline.hub import HubSource
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.results import RecordedCheck, find_checks
 from laion_pipeline.quality.soundness import read_made
 from laion_pipeline.session import Session
-from laion_pipeline.sources import FolderSource
+from laion_pipeline.sources.folder import FolderSource
+from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.warehouse.provenance import Provenance
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def _ask_source(session: Session) -> tuple[str, bool, str]:
     A folder has no revision before it is hashed, but it is seen whether its files have changed.
     """
     try:
-        source = watching.source_of(session)
+        source = session.open_source()
         loaded = watching.loaded_revision(session)
         if isinstance(source, HubSource):
             revision = watching.hub_revision(session, source)

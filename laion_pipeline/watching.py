@@ -3,21 +3,13 @@
 from dataclasses import replace
 
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.hub import HubSource
-from laion_pipeline.hub_client import HubClient
-from laion_pipeline.ledger import holds_just
-from laion_pipeline.provenance import Provenance, version_of
 from laion_pipeline.session import Session
-from laion_pipeline.shards import Listing
-from laion_pipeline.sources import FolderSource, Source, open_source
-
-
-def source_of(session: Session) -> Source:
-    """The session's source.
-
-    Raises SettingsError when the settings name none.
-    """
-    return open_source(session.settings, session.release)
+from laion_pipeline.sources.folder import FolderSource
+from laion_pipeline.sources.hub.client import HubClient
+from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.warehouse.ledger import holds_just
+from laion_pipeline.warehouse.provenance import Provenance, version_of
 
 
 def hub_revision(session: Session, source: HubSource) -> str:

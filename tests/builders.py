@@ -12,15 +12,15 @@ import pyarrow.parquet as pq
 from laion_pipeline.contract import Contract
 from laion_pipeline.contract.check import CheckedAsset
 from laion_pipeline.contract.rows import quarantine_rules
-from laion_pipeline.loading import BATCH_SHARDS, LoadResult, load_pairs
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.results import CheckResult, record_checks
 from laion_pipeline.quality.validation import validate
-from laion_pipeline.releases import Release, find_release
-from laion_pipeline.shards import Listing
-from laion_pipeline.sources import FolderSource
-from laion_pipeline.tables import Table, read_tables
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import Release, find_release
+from laion_pipeline.sources.folder import FolderSource
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.tables.table import Table, read_tables
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import BATCH_SHARDS, LoadResult, load_pairs
+from laion_pipeline.warehouse.provenance import Provenance
 
 Row = Mapping[str, object]
 

@@ -32,13 +32,13 @@ import pytest
 import tenacity.nap
 from huggingface_hub import close_session, constants
 
-from laion_pipeline.hub import HubSource
 from laion_pipeline.ingestion import FetchResult, fetch_shards, load_listing
-from laion_pipeline.loading import LoadResult
-from laion_pipeline.releases import find_release
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.releases.release import find_release
 from laion_pipeline.session import Session
-from laion_pipeline.shards import Fetched, Listing
+from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.sources.shards import Fetched, Listing
+from laion_pipeline.warehouse.loading import LoadResult
 from tests.loopback_hub import LoopbackHub
 
 RELEASE = "laion2B-en-aesthetic"

@@ -22,8 +22,8 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from assets.home import PROJECT, open_instance
 from assets.ui.links import HOST, address
 from assets.ui.web import web_app
+from laion_pipeline.common.files import publish_text
 from laion_pipeline.errors import LaionError, SettingsError
-from laion_pipeline.files import publish_text
 from laion_pipeline.session import Session
 
 PROGRAM = "python -m assets ui"

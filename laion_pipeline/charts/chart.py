@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from laion_pipeline.charts.style import ACCENT, FAINT, INK, STYLE
+from laion_pipeline.common.files import published
 from laion_pipeline.errors import UnsoundError, WarehouseError
-from laion_pipeline.files import published
-from laion_pipeline.provenance import Provenance
-from laion_pipeline.warehouse import Warehouse, quoted
+from laion_pipeline.warehouse.connections import Warehouse, quoted
+from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 

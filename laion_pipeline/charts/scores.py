@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from laion_pipeline.charts.chart import Chart, Drawing, Tables, draw_nothing
 from laion_pipeline.charts.style import ACCENT, FAINT, MAIN
-from laion_pipeline.columns import SCORES
+from laion_pipeline.releases.columns import SCORES
 
 _MEANING = {
     "aesthetic": "aesthetic score",

@@ -6,14 +6,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from laion_pipeline.columns import COLUMNS_BY_NAME
 from laion_pipeline.contract.check import Check, CheckedAsset, Measure, RowRule
 from laion_pipeline.contract.counted import counted_rules
 from laion_pipeline.contract.drift import drift_measures
 from laion_pipeline.contract.rows import all_quarantine_rules
 from laion_pipeline.contract.tables import structural_checks, table_measures
 from laion_pipeline.contract.thresholds import Overrides, read_thresholds
-from laion_pipeline.releases import Release
+from laion_pipeline.releases.columns import COLUMNS_BY_NAME
+from laion_pipeline.releases.release import Release
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ from dataclasses import replace
 from laion_pipeline.contract.check import RowRule
 from laion_pipeline.contract.rows import BLANKS, TEXT_IS_PRESENT, valid_range
 from laion_pipeline.contract.thresholds import DEFECT, NOTED, Threshold
-from laion_pipeline.intervals import Interval
-from laion_pipeline.releases import FILTERED_SCORES, Release
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.releases.release import FILTERED_SCORES, Release
 
 # Regular expressions are slow, so in each CASE something quick decides for almost all rows: how
 # strings compare, whether JSON would need an escape, and whether all characters are ASCII.

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
-from laion_pipeline.columns import SCORES
 from laion_pipeline.contract.check import Measure
 from laion_pipeline.contract.thresholds import Threshold
-from laion_pipeline.releases import Release
+from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.releases.release import Release
 
 DRIFT: Final = "revision_drift"
 

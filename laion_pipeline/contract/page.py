@@ -4,11 +4,11 @@ import sys
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from laion_pipeline.columns import COLUMNS
 from laion_pipeline.contract.check import Check, RowRule
 from laion_pipeline.contract.contract import CHECKS
 from laion_pipeline.contract.rows import DEFAULT_RANGES
-from laion_pipeline.releases import Release, catalogue
+from laion_pipeline.releases.columns import COLUMNS
+from laion_pipeline.releases.release import Release, catalogue
 
 _INTRODUCTION = """\
 # The contract

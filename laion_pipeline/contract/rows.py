@@ -5,11 +5,11 @@ Everything about a rule is in one place here: what it is called, what it says, t
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from laion_pipeline.columns import SCORES
 from laion_pipeline.contract.check import RowRule
 from laion_pipeline.contract.thresholds import DEFECT
-from laion_pipeline.intervals import Interval
-from laion_pipeline.releases import Release
+from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.releases.release import Release
 
 DEFAULT_RANGES: Mapping[str, Interval] = {
     "similarity": Interval(at_least=-1, at_most=1),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from laion_pipeline.contract.check import Check, MarksCheck, Measure
 from laion_pipeline.contract.rows import defects_expression
 from laion_pipeline.contract.thresholds import EXACT, Threshold
-from laion_pipeline.releases import Release
+from laion_pipeline.releases.release import Release
 
 SCHEMA = "schema_as_contracted"
 ACCOUNT = "every_row_accounted_for"

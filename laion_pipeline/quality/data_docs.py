@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote
 from jinja2 import Environment, StrictUndefined
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from laion_pipeline.files import publish_text, published
+from laion_pipeline.common.files import publish_text, published
 from laion_pipeline.quality.results import CheckResult, tally
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from laion_pipeline.contract import Check, Contract, RowRule
 from laion_pipeline.contract.tables import ACCOUNT, SCHEMA
-from laion_pipeline.pairs_table import pairs_columns
 from laion_pipeline.quality.measuring import Measurements
+from laion_pipeline.warehouse.pairs import pairs_columns
 
 if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation

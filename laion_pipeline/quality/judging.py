@@ -16,7 +16,7 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.quality.data_docs import docs_config
 from laion_pipeline.quality.expectations import Suite, suites_of
 from laion_pipeline.quality.measuring import Measurements
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from laion_pipeline.common.text import displayable
 from laion_pipeline.contract import Contract, Measure, RowRule
 from laion_pipeline.contract.check import CheckedAsset, MarksCheck
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
-from laion_pipeline.text import displayable
-from laion_pipeline.warehouse import quoted
+from laion_pipeline.warehouse.connections import quoted
 
 TEXT_SHOWN = 80
 

@@ -3,9 +3,9 @@
 import logging
 from pathlib import Path
 
-from laion_pipeline.files import published
-from laion_pipeline.provenance import Provenance
-from laion_pipeline.warehouse import Warehouse, literal
+from laion_pipeline.common.files import published
+from laion_pipeline.warehouse.connections import Warehouse, literal
+from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from typing import Any, Literal, get_args
 
 import duckdb
 
+from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.provenance import Provenance
-from laion_pipeline.text import displayable
-from laion_pipeline.warehouse import transaction
+from laion_pipeline.warehouse.connections import transaction
+from laion_pipeline.warehouse.provenance import Provenance
 
 Status = Literal["passed", "warned", "failed", "not in this release", "nothing to compare with"]
 STATUSES: tuple[Status, ...] = get_args(Status)

@@ -7,7 +7,7 @@ import mmh3
 import pyarrow as pa
 
 from laion_pipeline.contract.tables import HASH_MISMATCHES, ROW_SAMPLE, ROW_SAMPLE_ROWS
-from laion_pipeline.releases import Release
+from laion_pipeline.releases.release import Release
 
 # Cheap to read and different from row to row; captions and URLs would take seconds.
 _KEY_COLUMNS = ("hash", "similarity", "width", "height")

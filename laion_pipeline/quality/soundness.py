@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import duckdb
 
 from laion_pipeline.errors import UnsoundError
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.results import RecordedCheck, read_checks
+from laion_pipeline.warehouse.provenance import Provenance
 
 _MADE = "derived_tables"
 

@@ -17,8 +17,6 @@ import duckdb
 from laion_pipeline.contract import Check, Contract, Measure, RowRule
 from laion_pipeline.contract.check import CheckedAsset, MarksCheck
 from laion_pipeline.contract.tables import SCHEMA
-from laion_pipeline.pairs_table import has_columns
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.data_docs import Run, publish_docs
 from laion_pipeline.quality.judging import Judgement, judge, worse
 from laion_pipeline.quality.measuring import (
@@ -38,7 +36,9 @@ from laion_pipeline.quality.results import (
     tally,
 )
 from laion_pipeline.quality.row_sample import draw_row_sample
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.pairs import has_columns
+from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.end_to_end.command import PROJECT, TABLES, environment, run_assets
 from tests.end_to_end.ui import Ui, eventually, serving
 

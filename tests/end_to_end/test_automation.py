@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.alert_receiver import PASSWORD, receiving
 from tests.end_to_end.ui import Ui, eventually, serving
 from tests.loopback_hub import LoopbackHub

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.builders import load
 from tests.end_to_end.command import PROJECT, environment
 from tests.loopback_hub import LoopbackHub, Stall

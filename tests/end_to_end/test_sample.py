@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from laion_pipeline.sample import PLANTED, PLANTED_DUPLICATE_URLS
+from laion_pipeline.sources.sample.shards import PLANTED, PLANTED_DUPLICATE_URLS
 from tests.end_to_end.command import PROJECT, TABLES, Outcome, interface_files, run_assets
 
 pytestmark = pytest.mark.slow

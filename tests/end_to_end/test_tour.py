@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.end_to_end.browser import browsing
 from tests.end_to_end.ui import Ui, eventually, serving
 from tests.loopback_hub import LoopbackHub

@@ -9,7 +9,7 @@ import mmh3
 import pytest
 
 from assets.automation import automation
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.alert_receiver import PASSWORD, Receiver, receiving
 from tests.orchestration.runs import Run, configured, query
 from tests.orchestration.test_automation import instance, launch, tick

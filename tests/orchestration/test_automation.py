@@ -11,7 +11,7 @@ from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from assets.automation import automation
 from assets.definitions import defs
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
 from tests.loopback_hub import GATED, Status
 from tests.orchestration.runs import ASSETS, GRAPH, RELEASE, Run, configured, query, tamper

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from laion_pipeline.contract import CHECKS
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.orchestration.runs import (
     DOWNSTREAM,
     INGEST,

@@ -13,7 +13,7 @@ import pytest
 from assets.definitions import defs
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.contract import CHECKS
-from laion_pipeline.tables import read_tables
+from laion_pipeline.tables.table import read_tables
 from tests.orchestration.runs import ASSETS, GRAPH
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -58,7 +58,7 @@ def test_what_would_make_everything_after_it_wrong_blocks_it_and_nothing_else_do
 
 def test_a_sql_file_is_an_asset_and_the_other_way_round() -> None:
     in_group = {k.to_user_string() for k in ASSETS_OF("tables")}
-    assert in_group == {file.stem for file in (PROJECT / "assets" / "tables").glob("*.sql")}
+    assert in_group == {file.stem for file in (PROJECT / "assets" / "tables").rglob("*.sql")}
     assert {k.to_user_string() for k in ASSETS_OF("charts")} == {c.name for c in CHARTS}
     for table in TABLES:
         spec = defs.resolve_assets_def(table.name)

@@ -9,7 +9,7 @@ import pytest
 
 from assets.resources import Laion
 from laion_pipeline.ingestion import fetch_shards
-from laion_pipeline.retrying import ATTEMPTS
+from laion_pipeline.sources.hub.retrying import ATTEMPTS
 from tests.conftest import RETRIES
 from tests.hub_fixtures import (
     REPO,

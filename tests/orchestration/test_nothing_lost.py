@@ -8,8 +8,8 @@ import dagster as dg
 import mmh3
 import pytest
 
-from laion_pipeline import loading
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.warehouse import loading
 from tests.orchestration.runs import INGEST, Run, command, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
@@ -133,8 +133,8 @@ def test_a_shard_replaced_while_it_is_loaded_leaves_no_trace(
 
 
 def test_a_shard_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
-    from laion_pipeline import shards
     from laion_pipeline.errors import SourceError
+    from laion_pipeline.sources import shards
 
     (file,) = generate_sample(tmp_path, rows=500, shards=1)
     digest = shards.hashlib.file_digest

@@ -6,7 +6,7 @@ from pathlib import Path
 import mmh3
 import pytest
 
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.orchestration.planted import source_rows
 from tests.orchestration.runs import RELEASE, command, configured, query
 from tests.orchestration.test_checks import clean_columns, write

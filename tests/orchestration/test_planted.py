@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from laion_pipeline.contract import CHECKS
-from laion_pipeline.sample import generate_sample, planted, planted_duplicate_urls
+from laion_pipeline.sources.sample.shards import generate_sample, planted, planted_duplicate_urls
 from tests import oracles
 from tests.builders import hashed, pair, pairs, write_shard
 from tests.orchestration.planted import (

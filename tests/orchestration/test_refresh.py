@@ -7,8 +7,8 @@ import dagster as dg
 import pytest
 
 from laion_pipeline.errors import LaionError
-from laion_pipeline.sample import generate_sample
 from laion_pipeline.session import Session
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.orchestration.runs import INGEST, RELEASE, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 

@@ -8,7 +8,7 @@ import pytest
 
 from assets.resources import RELEASE_TAG, REVISION_TAG
 from laion_pipeline.charts import CHARTS
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.orchestration.runs import (
     ASSETS,
     INGEST,

@@ -11,8 +11,8 @@ import pytest
 
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.contract import CHECKS
-from laion_pipeline.sample import generate_sample, planted
-from laion_pipeline.tables import read_tables
+from laion_pipeline.sources.sample.shards import generate_sample, planted
+from laion_pipeline.tables.table import read_tables
 from tests.builders import SCORES
 from tests.orchestration.runs import ASSETS, RELEASE, Run, configured, query, run
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import load, pairs, write_shard
 
 

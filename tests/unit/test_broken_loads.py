@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from laion_pipeline.errors import LaionError, LayoutError, ShardError, WarehouseError
-from laion_pipeline.loading import BATCH_SHARDS, load_pairs
-from laion_pipeline.releases import Release, find_release
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import Release, find_release
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import BATCH_SHARDS, load_pairs
 from tests.builders import (
     SAMPLE,
     fetch,

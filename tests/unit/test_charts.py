@@ -11,11 +11,11 @@ from laion_pipeline.charts.chart import read_drawing
 from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
 from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.provenance import Provenance
-from laion_pipeline.releases import Release
-from laion_pipeline.sample import generate_sample
-from laion_pipeline.tables import materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.tables.table import materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.provenance import Provenance
 from tests.builders import (
     RAW,
     SAMPLE,

@@ -18,7 +18,7 @@ from laion_pipeline.quality.results import (
     read_checks,
     record_checks,
 )
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import change, load_rows, pair, provenance, warehouse_at
 
 HOSTILE = '<b>"\n\u202e거실'

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laion_pipeline.columns import CORE_COLUMNS
 from laion_pipeline.contract import CHECKS, Contract, RowRule, Threshold, defects_expression
-from laion_pipeline.intervals import Interval
-from laion_pipeline.releases import Release, catalogue, find_release
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.columns import CORE_COLUMNS
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.releases.release import Release, catalogue, find_release
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
     CORE,
     RAW,

@@ -14,7 +14,7 @@ from laion_pipeline.contract import Contract
 from laion_pipeline.quality.data_docs import RUNS_LISTED
 from laion_pipeline.quality.results import CheckResult, tally
 from laion_pipeline.quality.validation import validate
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import SAMPLE, change, hashed, load_rows, pair
 
 CAPTION = "a caption that is nobody's business"

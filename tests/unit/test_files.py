@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from laion_pipeline.common.files import publish_text, published
 from laion_pipeline.errors import OutputError
-from laion_pipeline.files import publish_text, published
 
 
 def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:

@@ -13,13 +13,13 @@ import pytest
 from laion_pipeline.contract import Contract, Threshold
 from laion_pipeline.contract.drift import DRIFT
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.history import HISTORY_COLUMNS, record_profile
-from laion_pipeline.loading import load_pairs
 from laion_pipeline.quality.results import CheckResult
 from laion_pipeline.quality.validation import validate
-from laion_pipeline.releases import Release
-from laion_pipeline.tables import Table, check_table, materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import Release
+from laion_pipeline.tables.history import HISTORY_COLUMNS, record_profile
+from laion_pipeline.tables.table import Table, check_table, materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import load_pairs
 from tests import oracles
 from tests.builders import (
     RAW,

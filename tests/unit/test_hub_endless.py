@@ -140,7 +140,7 @@ def test_a_file_that_drips_is_given_up_and_goes_on_later(
 def test_an_answer_without_end_does_not_fill_the_memory(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from laion_pipeline import hub_client
+    from laion_pipeline.sources.hub import client as hub_client
 
     monkeypatch.setattr(hub_client, "_LONGEST_ANSWER_BYTES", 1000)
     long = json.dumps({"sha": "c" * 40, "more": "x" * 2000}).encode()

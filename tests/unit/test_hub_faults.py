@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from laion_pipeline.errors import HubError, HubUnavailableError, LaionError
-from laion_pipeline.retrying import ATTEMPTS
+from laion_pipeline.sources.hub.retrying import ATTEMPTS
 from tests.hub_fixtures import (
     Site,
     hub_site,

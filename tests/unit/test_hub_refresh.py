@@ -7,9 +7,9 @@ import pytest
 from huggingface_hub import constants
 
 from laion_pipeline.errors import HubError
-from laion_pipeline.hub import HubSource
-from laion_pipeline.releases import find_release
-from laion_pipeline.shards import Shard
+from laion_pipeline.releases.release import find_release
+from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.sources.shards import Shard
 from tests.hub_fixtures import (
     REPO,
     TOKEN,

@@ -8,8 +8,8 @@ import pytest
 from huggingface_hub import constants
 
 from laion_pipeline.errors import HubError, HubUnavailableError, LaionError
-from laion_pipeline.hub import HubSource
-from laion_pipeline.releases import find_release
+from laion_pipeline.releases.release import find_release
+from laion_pipeline.sources.hub.source import HubSource
 from tests.hub_fixtures import (
     REPO,
     TOKEN,

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from laion_pipeline.columns import COLUMNS
 from laion_pipeline.errors import LayoutError, ShardError
-from laion_pipeline.layout import match_layout
-from laion_pipeline.releases import Release, catalogue, find_release
+from laion_pipeline.releases.columns import COLUMNS
+from laion_pipeline.releases.release import Release, catalogue, find_release
+from laion_pipeline.warehouse.layout import match_layout
 from tests.builders import (
     CORE,
     RAW,

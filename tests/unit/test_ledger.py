@@ -7,8 +7,8 @@ from pathlib import Path
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from laion_pipeline.ledger import Entry, Plan, plan_changes
-from laion_pipeline.shards import Listing, Shard
+from laion_pipeline.sources.shards import Listing, Shard
+from laion_pipeline.warehouse.ledger import Entry, Plan, plan_changes
 
 Ledger = Mapping[str, Entry]
 

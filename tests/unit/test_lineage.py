@@ -11,11 +11,11 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from laion_pipeline.history import record_profile
-from laion_pipeline.lineage import Lineage, column_lineage, source_tables
-from laion_pipeline.sample import generate_sample
-from laion_pipeline.tables import materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.tables.history import record_profile
+from laion_pipeline.tables.lineage import Lineage, column_lineage, source_tables
+from laion_pipeline.tables.table import materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import SAMPLE, load, pairs, table_of, tables
 
 SCHEMA = {

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from laion_pipeline.intervals import Interval
-from laion_pipeline.loading import BATCH_SHARDS
-from laion_pipeline.releases import Release
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import BATCH_SHARDS
 from tests.builders import (
     SAMPLE,
     change,

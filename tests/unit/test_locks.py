@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from laion_pipeline.common.locks import holder_of, is_locked, locked
 from laion_pipeline.errors import OutputError
-from laion_pipeline.locks import holder_of, is_locked, locked
 
 HOLDS = """
 import sys
 from pathlib import Path
-from laion_pipeline.locks import locked
+from laion_pipeline.common.locks import locked
 with locked(Path(sys.argv[1]), "another program"):
     print("held", flush=True)
     sys.stdin.read()

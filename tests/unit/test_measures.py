@@ -10,11 +10,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from laion_pipeline.loading import load_pairs
 from laion_pipeline.quality.results import CheckResult, Status
 from laion_pipeline.quality.row_sample import draw_row_sample
-from laion_pipeline.releases import Release
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import load_pairs
 from tests.builders import (
     RAW,
     SAMPLE,

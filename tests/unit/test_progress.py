@@ -7,7 +7,7 @@ from typing import TextIO
 
 import pytest
 
-from laion_pipeline import progress
+from laion_pipeline.common import progress
 from laion_pipeline.errors import LaionError
 
 

@@ -11,11 +11,11 @@ import pytest
 
 from laion_pipeline.contract import CHECKS, Contract, RowRule, Threshold
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.intervals import Interval
 from laion_pipeline.quality.results import CheckResult, Status
 from laion_pipeline.quality.validation import validate
-from laion_pipeline.sample import generate_sample, planted
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.sources.sample.shards import generate_sample, planted
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
     RAW,
     RULES,

@@ -11,9 +11,9 @@ import pytest
 
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.quality.quarantine import export_quarantine
-from laion_pipeline.sample import generate_sample, planted
-from laion_pipeline.tables import check_table, materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.sources.sample.shards import generate_sample, planted
+from laion_pipeline.tables.table import check_table, materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
     CORE,
     RAW,

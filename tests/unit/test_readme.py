@@ -9,9 +9,9 @@ from assets.definitions import defs
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.contract.page import contract_page
-from laion_pipeline.releases import catalogue, find_release
+from laion_pipeline.releases.release import catalogue, find_release
 from laion_pipeline.settings import Settings
-from laion_pipeline.tables import read_tables
+from laion_pipeline.tables.table import read_tables
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text("utf-8")

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from laion_pipeline.columns import SCORES
 from laion_pipeline.contract import Contract, RowRule, defects_expression
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.intervals import Interval
-from laion_pipeline.releases import Release, catalogue, find_release
+from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.releases.release import Release, catalogue, find_release
 
 OWN = 'name = "own"\ncolumns = ["text", "url", "aesthetic"]\n'
 SIMILAR = 'name = "own"\ncolumns = ["text", "url", "similarity"]\n'

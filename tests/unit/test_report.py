@@ -9,14 +9,14 @@ import pytest
 
 from laion_pipeline.charts import CHARTS, render_chart
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.history import record_profile
+from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import CheckResult, record_checks
-from laion_pipeline.releases import Release
+from laion_pipeline.releases.release import Release
 from laion_pipeline.report import render_report
-from laion_pipeline.sample import generate_sample
-from laion_pipeline.settings import Paths
-from laion_pipeline.tables import check_table, materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.tables.history import record_profile
+from laion_pipeline.tables.table import check_table, materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
     RAW,
     SAMPLE,

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from laion_pipeline.errors import ShardError, WarehouseError
-from laion_pipeline.loading import load_pairs
-from laion_pipeline.releases import Release
-from laion_pipeline.tables import check_table, materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.releases.release import Release
+from laion_pipeline.tables.table import check_table, materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import load_pairs
 from tests import oracles
 from tests.builders import (
     RAW,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from laion_pipeline.sample import (
+from laion_pipeline.sources.sample.shards import (
     PLANTED,
     PLANTED_DUPLICATE_URLS,
     SAMPLE_ROWS,

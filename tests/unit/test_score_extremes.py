@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from laion_pipeline.sample import generate_sample
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.builders import CORE, SCORES, Row, compute, load, pair, pairs, table_of
 from tests.oracles import Line, score_extremes
 

@@ -10,7 +10,6 @@ from laion_pipeline.errors import LaionError, SettingsError, SourceError
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.session import Session
 from laion_pipeline.settings import Settings
-from laion_pipeline.sources import open_source
 from tests.builders import pairs, write_shard
 
 
@@ -157,7 +156,7 @@ def test_a_source_that_is_no_folder_is_told(
     environment.setenv("LAION_SOURCE", str(tmp_path / name))
     session = Session.open()  # what is loaded can be worked on without it
     with pytest.raises(SettingsError, match="no such folder") as caught:
-        open_source(session.settings, session.release)
+        session.open_source()
     assert str(caught.value) == f"LAION_SOURCE={tmp_path / name}: no such folder"
 
 
@@ -195,7 +194,7 @@ def test_a_source_that_went_or_is_empty_is_told(
     folder.mkdir()
     environment.setenv("LAION_SOURCE", str(folder))
     session = Session.open()
-    source = open_source(session.settings, session.release)
+    source = session.open_source()
     with pytest.raises(SourceError, match=f"^LAION_SOURCE={folder}: no .* file in this folder"):
         source.list_shards()
     folder.rmdir()
@@ -210,7 +209,7 @@ def test_a_release_without_a_repo_needs_a_source(
     environment.setenv("LAION_RELEASE", str(tmp_path / "own.toml"))
     session = Session.open()
     with pytest.raises(SettingsError, match=r"^LAION_RELEASE=.*own\.toml: .*LAION_SOURCE"):
-        open_source(session.settings, session.release)
+        session.open_source()
 
 
 def test_max_shards_takes_the_first(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -221,7 +220,7 @@ def test_max_shards_takes_the_first(environment: pytest.MonkeyPatch, tmp_path: P
     environment.setenv("LAION_SOURCE", str(tmp_path / "shards"))
     environment.setenv("LAION_MAX_SHARDS", "2")
     session = Session.open()
-    listed = open_source(session.settings, session.release).list_shards()
+    listed = session.open_source().list_shards()
     assert [shard.path for shard in listed.shards] == [f"{n}.parquet" for n in "abc"]
     wanted = fetch_shards(session).listing
     assert [shard.path for shard in wanted.shards] == ["a.parquet", "b.parquet"]

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from laion_pipeline.history import record_profile
 from laion_pipeline.quality.results import EXAMPLES, read_checks
-from laion_pipeline.sample import generate_sample
-from laion_pipeline.tables import SELF_CHECK, check_table, materialize_table
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.tables.history import record_profile
+from laion_pipeline.tables.table import SELF_CHECK, check_table, materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
     SAMPLE,
     change,

@@ -12,11 +12,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.history import HISTORY, record_profile
-from laion_pipeline.provenance import Provenance
-from laion_pipeline.sample import generate_sample
-from laion_pipeline.tables import check_table, materialize_table, read_tables
-from laion_pipeline.warehouse import Warehouse
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.tables.history import HISTORY, record_profile
+from laion_pipeline.tables.table import check_table, materialize_table, read_tables
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.provenance import Provenance
 from tests import oracles
 from tests.builders import (
     RAW,

@@ -20,7 +20,7 @@ from laion_pipeline.errors import LaionError, WarehouseBusyError, WarehouseError
 from laion_pipeline.quality.judging import judge
 from laion_pipeline.quality.measuring import measure_all
 from laion_pipeline.quality.row_sample import draw_row_sample
-from laion_pipeline.warehouse import RUN_LOCK, Warehouse, quoted, transaction
+from laion_pipeline.warehouse.connections import RUN_LOCK, Warehouse, quoted, transaction
 from tests.builders import SAMPLE, load_rows, pair, pairs, warehouse_at
 
 # Opens the warehouse, says so, and holds it until its standard input ends.

@@ -12,7 +12,7 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from assets.ui.web import web_app
-from laion_pipeline.settings import Paths
+from laion_pipeline.paths import Paths
 
 HOST = "127.0.0.1:3000"
 LAUNCH = 'mutation { terminateRun(runId: "x") { __typename } }'

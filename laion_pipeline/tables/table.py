@@ -20,18 +20,18 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from laion_pipeline.columns import CORE_COLUMNS
+from laion_pipeline.common.files import published
 from laion_pipeline.contract.check import ANY_IS_AN_ERROR
-from laion_pipeline.files import published
-from laion_pipeline.history import HISTORY, HISTORY_COLUMNS
-from laion_pipeline.ledger import LEDGER_COLUMNS
-from laion_pipeline.lineage import Lineage, Schema, column_lineage, source_tables
-from laion_pipeline.pairs_table import PAIR_KEYS_COLUMNS
-from laion_pipeline.previous import PREVIOUS_TABLES
-from laion_pipeline.provenance import PROVENANCE_COLUMNS, Provenance
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
 from laion_pipeline.quality.soundness import record_made
-from laion_pipeline.warehouse import Warehouse, literal, quoted, transaction
+from laion_pipeline.releases.columns import CORE_COLUMNS
+from laion_pipeline.tables.history import HISTORY, HISTORY_COLUMNS
+from laion_pipeline.tables.lineage import Lineage, Schema, column_lineage, source_tables
+from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, transaction
+from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
+from laion_pipeline.warehouse.pairs import PAIR_KEYS_COLUMNS
+from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
+from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
 
 logger = logging.getLogger(__name__)
 
@@ -104,11 +104,16 @@ class TableResult:
 
 
 def read_tables(folder: Path) -> tuple[Table, ...]:
-    """The tables described by the `.sql` files of a folder, each after those that it reads.
+    """The tables described by the `.sql` files below a folder, each after those that it reads.
 
-    Raises ValueError naming the file that is not two documented statements.
+    Raises ValueError naming the file that is not two documented statements, or that describes a
+    table a second time.
     """
-    parsed = {file.stem: _parse(file) for file in sorted(folder.glob("*.sql"))}
+    parsed: dict[str, _Source] = {}
+    for file in sorted(folder.rglob("*.sql"), key=lambda file: file.stem):
+        if file.stem in parsed:
+            raise ValueError(f"{file}: another file describes the table {file.stem}; rename one")
+        parsed[file.stem] = _parse(file)
     reads = {name: source_tables(source.query) & parsed.keys() for name, source in parsed.items()}
     schema: dict[str, Mapping[str, str]] = {
         **_LOADED,

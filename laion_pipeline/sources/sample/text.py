@@ -1,4 +1,4 @@
-"""Captions and URLs of the made-up sample release, drawn from `sample_words.toml`.
+"""Captions and URLs of the made-up sample release, drawn from `words.toml`.
 
 Numbers, planted defects and files are the business of `sample`.
 """
@@ -27,7 +27,7 @@ class _Phrases(BaseModel):
 
 
 class Words(_Phrases):
-    """What `sample_words.toml` holds; its comments say what each is."""
+    """What `words.toml` holds; its comments say what each is."""
 
     other_languages: tuple[_Phrases, ...]
     slots: Mapping[str, tuple[str, ...]]
@@ -42,7 +42,7 @@ class Words(_Phrases):
 
 def read_words() -> Words:
     """Read the packaged word lists."""
-    text = (files("laion_pipeline") / "sample_words.toml").read_text("utf-8")
+    text = (files("laion_pipeline.sources.sample") / "words.toml").read_text("utf-8")
     return Words.model_validate(tomllib.loads(text))
 
 

@@ -6,9 +6,9 @@ from itertools import count
 
 import duckdb
 
-from laion_pipeline.pairs_table import is_as_contracted
-from laion_pipeline.releases import Release
-from laion_pipeline.shards import Listing, Shard
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.shards import Listing, Shard
+from laion_pipeline.warehouse.pairs import is_as_contracted
 
 LEDGER_COLUMNS: Mapping[str, str] = {
     "shard_id": "INTEGER",

@@ -8,11 +8,11 @@ import duckdb
 
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.errors import ShardError
-from laion_pipeline.layout import Layout, SourceColumn, match_layout
-from laion_pipeline.ledger import Entry
-from laion_pipeline.releases import Release
-from laion_pipeline.shards import Listing, read_footer
-from laion_pipeline.warehouse import quoted
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.shards import Listing, read_footer
+from laion_pipeline.warehouse.connections import quoted
+from laion_pipeline.warehouse.layout import Layout, SourceColumn, match_layout
+from laion_pipeline.warehouse.ledger import Entry
 
 # Under which a row says its file while it is read; a name that no shard has a column of.
 _FILE = "laion_pipeline_file"

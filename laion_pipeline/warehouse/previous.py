@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from laion_pipeline.contract.tables import LOST_ROWS, MOST_LOST, RETAINED
-from laion_pipeline.ledger import LEDGER_COLUMNS
-from laion_pipeline.pairs_table import PAIR_KEYS_COLUMNS
-from laion_pipeline.provenance import Provenance
+from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
+from laion_pipeline.warehouse.pairs import PAIR_KEYS_COLUMNS
+from laion_pipeline.warehouse.provenance import Provenance
 
 PREVIOUS_TABLES: Mapping[str, Mapping[str, str]] = {
     "previous_shards": {

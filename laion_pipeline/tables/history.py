@@ -13,14 +13,14 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
+from laion_pipeline.common.files import published
 from laion_pipeline.contract import quarantine_rules
 from laion_pipeline.contract.tables import ROW_SAMPLE_ROWS
-from laion_pipeline.files import published
-from laion_pipeline.pairs_table import pairs_columns
-from laion_pipeline.provenance import Provenance
 from laion_pipeline.quality.soundness import record_made
-from laion_pipeline.releases import Release
-from laion_pipeline.warehouse import Warehouse, literal, transaction
+from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.connections import Warehouse, literal, transaction
+from laion_pipeline.warehouse.pairs import pairs_columns
+from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
 

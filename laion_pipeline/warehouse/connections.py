@@ -13,8 +13,8 @@ import duckdb
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 from tenacity.retry import retry_base
 
+from laion_pipeline.common.locks import holder_of
 from laion_pipeline.errors import WarehouseBusyError, WarehouseError
-from laion_pipeline.locks import holder_of
 
 logger = logging.getLogger(__name__)
 

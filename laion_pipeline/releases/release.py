@@ -13,11 +13,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from laion_pipeline.columns import COLUMNS_BY_NAME, SCORES, Column
+from laion_pipeline.common.text import displayable
+from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.intervals import Interval
-from laion_pipeline.text import displayable
-from laion_pipeline.toml_files import first_problem, read_toml
+from laion_pipeline.releases.columns import COLUMNS_BY_NAME, SCORES, Column
+from laion_pipeline.releases.intervals import Interval
 
 SAMPLE = "sample"
 # Folders of the data folder that are not for a release of the user's.
@@ -102,7 +102,7 @@ class Release(BaseModel):
 
 def catalogue() -> Mapping[str, Release]:
     """Every release of the catalogue by its name."""
-    text = files("laion_pipeline").joinpath("releases.toml").read_text("utf-8")
+    text = files("laion_pipeline.releases").joinpath("catalogue.toml").read_text("utf-8")
     return {
         name: Release(name=name, **description) for name, description in tomllib.loads(text).items()
     }

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import duckdb
 
-from laion_pipeline.columns import COLUMNS_BY_NAME, CORE_COLUMNS
 from laion_pipeline.contract import defects_expression, quarantine_rules, reasons_expression
-from laion_pipeline.releases import Release
-from laion_pipeline.warehouse import literal, transaction
+from laion_pipeline.releases.columns import COLUMNS_BY_NAME, CORE_COLUMNS
+from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.connections import literal, transaction
 
 logger = logging.getLogger(__name__)
 

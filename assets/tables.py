@@ -1,4 +1,4 @@
-"""Derived tables: every `.sql` file of this folder is an asset, made by the one factory here."""
+"""Derived tables: every `.sql` file below `tables/` is an asset, made by the one factory here."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -16,8 +16,7 @@ from assets.quality import (
 from assets.resources import RETRIES, Laion
 from assets.ui.links import file_metadata
 from laion_pipeline.contract.drift import DRIFT
-from laion_pipeline.provenance import version_of
-from laion_pipeline.tables import (
+from laion_pipeline.tables.table import (
     LOADED_TABLES,
     SELF_CHECK,
     Table,
@@ -26,13 +25,14 @@ from laion_pipeline.tables import (
     materialize_table,
     read_tables,
 )
+from laion_pipeline.warehouse.provenance import version_of
 
 # The asset that a table or view of the warehouse belongs to, where its name is another.
 _ASSET_OF = dict.fromkeys(LOADED_TABLES, "pairs")
 
 
 def table_assets() -> list[dg.AssetsDefinition]:
-    """An asset for each table described in this folder."""
+    """An asset for each table described below `tables/`."""
     return [_table_asset(table) for table in _tables()]
 
 
@@ -43,7 +43,7 @@ def code_version() -> str:
 
 @cache
 def _tables() -> tuple[Table, ...]:
-    return read_tables(Path(__file__).parent)
+    return read_tables(Path(__file__).with_suffix(""))
 
 
 def _table_asset(table: Table) -> dg.AssetsDefinition:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from laion_pipeline.columns import Column
 from laion_pipeline.errors import LayoutError
-from laion_pipeline.releases import Release, catalogue
+from laion_pipeline.releases.columns import Column
+from laion_pipeline.releases.release import Release, catalogue
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from laion_pipeline.download import download_shard
+from laion_pipeline.common.progress import Progress, transfer_bar
+from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import (
     HubError,
     HubUnavailableError,
@@ -16,10 +17,10 @@ from laion_pipeline.errors import (
     ShardError,
     WarehouseError,
 )
-from laion_pipeline.hub_client import HubClient
-from laion_pipeline.progress import Progress, transfer_bar
-from laion_pipeline.releases import Release
-from laion_pipeline.shards import (
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.hub.client import HubClient
+from laion_pipeline.sources.hub.download import download_shard
+from laion_pipeline.sources.shards import (
     LISTING_NAME,
     Fetched,
     FileState,
@@ -28,7 +29,6 @@ from laion_pipeline.shards import (
     describe_file,
     read_footer,
 )
-from laion_pipeline.text import displayable
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ import duckdb
 
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.errors import WarehouseError
-from laion_pipeline.pairs_table import reading
-from laion_pipeline.releases import Release
-from laion_pipeline.shards import Listing
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.warehouse.pairs import reading
 
 
 @dataclass(frozen=True)

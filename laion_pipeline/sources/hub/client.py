@@ -17,10 +17,10 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from laion_pipeline.background import in_background
+from laion_pipeline.common.background import in_background
 from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError, SettingsError
-from laion_pipeline.releases import Release
-from laion_pipeline.retrying import ATTEMPTS, hub_retrying
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.hub.retrying import ATTEMPTS, hub_retrying
 
 if TYPE_CHECKING:
     from httpx2 import Response

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from laion_pipeline.files import published
-from laion_pipeline.sample_text import Words, captions, read_words, soiled, urls
+from laion_pipeline.common.files import published
+from laion_pipeline.sources.sample.text import Words, captions, read_words, soiled, urls
 
 SAMPLE_ROWS: Final = 100_000
 SAMPLE_SHARDS: Final = 4

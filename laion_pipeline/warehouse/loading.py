@@ -13,20 +13,27 @@ from typing import Protocol
 import duckdb
 
 from laion_pipeline.errors import LaionError, ShardError
-from laion_pipeline.ledger import (
+from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.shards import (
+    Fetched,
+    FileState,
+    Listing,
+    Shard,
+    file_state,
+    verified_state,
+)
+from laion_pipeline.warehouse.connections import Warehouse, transaction
+from laion_pipeline.warehouse.ledger import (
     LEDGER_DDL,
     Entry,
     Plan,
     plan_changes,
     read_ledger,
 )
-from laion_pipeline.pairs_table import create_pairs, keep_to_contract
-from laion_pipeline.previous import begin_change, forget_previous, keep_replaced
-from laion_pipeline.provenance import Provenance, record_provenance, withdraw_provenance
-from laion_pipeline.releases import Release
-from laion_pipeline.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
-from laion_pipeline.shards import Fetched, FileState, Listing, Shard, file_state, verified_state
-from laion_pipeline.warehouse import Warehouse, transaction
+from laion_pipeline.warehouse.pairs import create_pairs, keep_to_contract
+from laion_pipeline.warehouse.previous import begin_change, forget_previous, keep_replaced
+from laion_pipeline.warehouse.provenance import Provenance, record_provenance, withdraw_provenance
+from laion_pipeline.warehouse.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
 
 logger = logging.getLogger(__name__)
 

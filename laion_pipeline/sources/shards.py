@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from laion_pipeline.common.files import publish_text
 from laion_pipeline.errors import ShardError, SourceError, WarehouseError
-from laion_pipeline.files import publish_text
 
 LISTING_NAME = "listing.json"
 

@@ -6,11 +6,11 @@ import os
 from http import HTTPStatus
 from pathlib import Path
 
+from laion_pipeline.common.progress import Progress
 from laion_pipeline.errors import HubUnavailableError, OffsetRefusedError, ShardError
-from laion_pipeline.hub_client import HubClient
-from laion_pipeline.progress import Progress
-from laion_pipeline.retrying import hub_retrying
-from laion_pipeline.shards import Shard
+from laion_pipeline.sources.hub.client import HubClient
+from laion_pipeline.sources.hub.retrying import hub_retrying
+from laion_pipeline.sources.shards import Shard
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""What every floor above uses: files, locks, text and progress; nothing of LAION."""

@@ -1,0 +1,1 @@
+"""What is known of each release: its columns, their ranges, and the catalogue."""

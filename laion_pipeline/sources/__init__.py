@@ -1,0 +1,1 @@
+"""Where shards come from: the Hub, a local folder, or the generator of the sample."""

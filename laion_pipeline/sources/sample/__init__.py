@@ -1,0 +1,1 @@
+"""The sample release: made-up shards laid out exactly like a real release."""
