@@ -11,9 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
-import pyarrow.parquet as pq
 
-from laion_pipeline.common.files import published
 from laion_pipeline.contract import quarantine_rules
 from laion_pipeline.contract.tables import ROW_SAMPLE_ROWS
 from laion_pipeline.quality.soundness import record_made
@@ -21,6 +19,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import Warehouse, literal, transaction
 from laion_pipeline.warehouse.pairs import pairs_columns
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.publishing import publish_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -71,14 +70,11 @@ def record_profile(warehouse: Warehouse, release: Release, folder: Path) -> int:
                 connection.execute(f"COMMENT ON COLUMN {HISTORY}.{name} IS {literal(description)}")
             _append(connection, release, provenance)
             record_made(connection, HISTORY, provenance.data_version)
-        history = connection.execute(
-            f"FROM {HISTORY} ORDER BY loaded_at, complete, measure, subject, point"
-        ).to_arrow_table()
         revisions = connection.execute(
             f"SELECT count(*) FROM (SELECT DISTINCT revision, complete FROM {HISTORY})"
         ).fetchall()[0][0]
-    with published(folder / f"{HISTORY}.parquet") as beside:
-        pq.write_table(history, beside, compression="zstd")
+        query = f"FROM {HISTORY} ORDER BY loaded_at, complete, measure, subject, point"
+        publish_parquet(connection, query, folder / f"{HISTORY}.parquet", provenance)
     logger.info("%s: %s revisions", HISTORY, revisions)
     return int(revisions)
 

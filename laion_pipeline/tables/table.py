@@ -14,13 +14,10 @@ from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import sqlglot
 from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
-from laion_pipeline.common.files import published
 from laion_pipeline.contract.check import ANY_IS_AN_ERROR
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
 from laion_pipeline.quality.soundness import record_made
@@ -32,6 +29,7 @@ from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
 from laion_pipeline.warehouse.pairs import PAIR_KEYS_COLUMNS
 from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
 from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
+from laion_pipeline.warehouse.publishing import publish_parquet
 
 logger = logging.getLogger(__name__)
 
@@ -110,7 +108,7 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
     table a second time.
     """
     parsed: dict[str, _Source] = {}
-    for file in sorted(folder.rglob("*.sql"), key=lambda file: file.stem):
+    for file in sorted(folder.rglob("*.sql"), key=lambda file: (file.stem, file)):
         if file.stem in parsed:
             raise ValueError(f"{file}: another file describes the table {file.stem}; rename one")
         parsed[file.stem] = _parse(file)
@@ -128,7 +126,7 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
 
 
 def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> TableResult:
-    """Compute a table anew, in the warehouse and as Parquet in `folder`.
+    """Compute a table, in the warehouse and as Parquet in `folder`.
 
     Raises WarehouseError when `pairs` has not been loaded.
     """
@@ -148,13 +146,14 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
         types = {
             name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)
         }
-        rows = relation.to_arrow_table()
         read = [connection.table(source).count("*").fetchall()[0][0] for source in table.sources]
-    parquet = folder / f"{table.name}.parquet"
-    _publish_parquet(parquet, rows, table, provenance)
+        parquet = folder / f"{table.name}.parquet"
+        columns = json.dumps({c.name: c.documentation for c in table.columns})
+        facts = {"sql": table.sql, "columns": columns}
+        rows = publish_parquet(connection, f"FROM {quoted(table.name)}", parquet, provenance, facts)
     seconds = time.monotonic() - started
-    logger.info("%s: %s rows in %.1f s", table.name, f"{rows.num_rows:,}", seconds)
-    return TableResult(rows.num_rows, types, sum(read), parquet)
+    logger.info("%s: %s rows in %.1f s", table.name, f"{rows:,}", seconds)
+    return TableResult(rows, types, sum(read), parquet)
 
 
 def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
@@ -176,18 +175,6 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
             blocking=True,
         )
         return record_checks(connection, [result])[0]
-
-
-def _publish_parquet(path: Path, rows: pa.Table, table: Table, provenance: Provenance) -> None:
-    metadata = {
-        "laion_pipeline.release": provenance.release,
-        "laion_pipeline.revision": provenance.revision,
-        "laion_pipeline.origin": provenance.origin,
-        "laion_pipeline.sql": table.sql,
-        "laion_pipeline.columns": json.dumps({c.name: c.documentation for c in table.columns}),
-    }
-    with published(path) as beside:
-        pq.write_table(rows.replace_schema_metadata(metadata), beside, compression="zstd")
 
 
 @dataclass(frozen=True)

@@ -283,6 +283,14 @@ def test_files_must_be_two_documented_queries(sql: str, complaint: str, tmp_path
     assert "bad.sql" in str(caught.value)
 
 
+def test_a_table_is_described_once(tmp_path: Path) -> None:
+    for subject in ("hosts", "sites"):
+        (tmp_path / subject).mkdir()
+        (tmp_path / subject / "t.sql").write_text("-- T\nselect 1 as one -- it\n; -- C\nselect 1")
+    with pytest.raises(ValueError, match=r"sites/t\.sql: another file describes the table t"):
+        read_tables(tmp_path)
+
+
 def test_tables_come_after_those_they_read(tmp_path: Path) -> None:
     texts = {"a": "b", "b": "c", "c": "valid_pairs"}
     for name, source in texts.items():
