@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui status test lint format bench docs pictures clean
+.PHONY: run ui status test lint format bench docs pictures clean help
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -29,11 +29,14 @@ format: .venv/.ready  ## rewrite the code in the project's format
 bench: .venv/.ready  ## time fetching against the Hub client's own
 	$(BIN)/python -m bench.download
 
-docs: .venv/.ready  ## write the page on the contract anew
+docs: .venv/.ready  ## write the page on the contract again
 	$(BIN)/python -m laion_pipeline.contract.page > docs/contract.md
 
-pictures: .venv/.ready  ## make the README's pictures anew; needs Debian's chromium
+pictures: .venv/.ready  ## make the README's pictures again; needs Debian's chromium
 	$(BIN)/python -m docs.pictures
+
+help:  ## what there is to make
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 clean:  ## remove the environment and the caches, never the data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

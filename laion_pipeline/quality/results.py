@@ -186,7 +186,7 @@ def _recorded(
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the table; one of an older version of this project is made anew."""
+    """Make the table; one of an older version of this project is made again."""
     there = connection.execute(
         "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'check_results'"
         " ORDER BY column_index"

@@ -104,12 +104,12 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
 
 
 def keep_to_contract(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
-    """Mark the rows there are anew if the rules have changed since; make the views on them."""
+    """Mark the rows there are again if the rules have changed since; make the views on them."""
     rules = defects_expression(release)
     fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
     with transaction(connection):
         if _defects_comment(connection) not in (None, fingerprint):
-            logger.info("pairs: the rules have changed, marking all rows anew")
+            logger.info("pairs: the rules have changed, marking all rows again")
             connection.execute(f"UPDATE pairs SET defects = {rules}")
         connection.execute(f"COMMENT ON COLUMN pairs.defects IS {literal(fingerprint)}")
         _create_views(connection, release)

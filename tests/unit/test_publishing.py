@@ -38,10 +38,9 @@ def test_a_file_that_cannot_be_written_leaves_the_old_one(
     warehouse: Warehouse, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    with (
-        warehouse.connect(read_only=True) as connection,
-        pytest.raises(OutputError, match=r"rows\.parquet: cannot be written: "),
-    ):
-        about = Provenance.read(connection)
-        publish_parquet(connection, "SELECT 1", tmp_path / "file" / "rows.parquet", about)
+    path = tmp_path / "file" / "rows.parquet"
+    with warehouse.connect(read_only=True) as connection:
+        provenance = Provenance.read(connection)
+        with pytest.raises(OutputError, match=r"rows\.parquet: cannot be written: "):
+            publish_parquet(connection, "SELECT 1", path, provenance)
     assert (tmp_path / "file").read_text() == "no folder"

@@ -1,6 +1,7 @@
-"""The README and the code say the same: settings, releases, tables, charts, checks, targets."""
+"""What the README and CONTRIBUTING say is so: settings, tables, checks, targets, folders."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from laion_pipeline.tables.table import read_tables
 
 PROJECT = Path(__file__).resolve().parents[2]
 README = (PROJECT / "README.md").read_text("utf-8")
+CONTRIBUTING = (PROJECT / "CONTRIBUTING.md").read_text("utf-8")
 
 
 def rows_of(heading: str) -> set[str]:
@@ -85,3 +87,22 @@ def test_the_description_of_a_release_is_one(tmp_path: Path) -> None:
 def test_pictures_and_links_are_there() -> None:
     for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
         assert (PROJECT / target).exists()
+
+
+def test_the_map_of_folders_has_all_of_them_in_the_order_of_the_floors() -> None:
+    mapped = re.findall(r"^\| `laion_pipeline/(\w+)/`", CONTRIBUTING, re.MULTILINE)
+    folders = {init.parent.name for init in (PROJECT / "laion_pipeline").glob("*/__init__.py")}
+    assert set(mapped) == folders
+    contract, *_ = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["tool"][
+        "importlinter"
+    ]["contracts"]
+    assert mapped == [floor for floor in reversed(contract["layers"]) if floor in folders]
+
+
+def test_what_contributing_names_is_there() -> None:
+    for path in re.findall(r"`((?:assets|laion_pipeline|tests|\.ci)/[\w./]*)`", CONTRIBUTING):
+        assert (PROJECT / path).exists(), path
+    targets = set(
+        re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    )
+    assert set(re.findall(r"`make ([a-z]+)`", CONTRIBUTING)) <= targets

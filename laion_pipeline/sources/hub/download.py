@@ -71,7 +71,7 @@ class _Transfer:
                 with attempt:
                     self._fetch_rest()
                 if self._held - reached >= CHUNK_BYTES:
-                    break  # it moves: attempts are counted anew
+                    break  # it moves: attempts are counted from one again
         return self._held - held_before
 
     def _take_up(self) -> None:
