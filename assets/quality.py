@@ -10,7 +10,6 @@ from assets.outcome import BLOCKED_BY
 from assets.resources import RETRIES, Laion
 from assets.ui.links import file_link, file_metadata
 from laion_pipeline.contract import CHECKS
-from laion_pipeline.contract.check import CheckedAsset
 from laion_pipeline.quality.quarantine import export_quarantine
 from laion_pipeline.quality.results import RecordedCheck
 from laion_pipeline.quality.validation import validate
@@ -88,7 +87,7 @@ def contract_specs(asset: str) -> list[dg.AssetCheckSpec]:
     ]
 
 
-def check_contract(session: Session, asset: CheckedAsset) -> tuple[RecordedCheck, ...]:
+def check_contract(session: Session, asset: str) -> tuple[RecordedCheck, ...]:
     """Hold an asset against the contract."""
     return validate(session.warehouse, session.contract, asset, session.paths.data_docs)
 

@@ -15,7 +15,6 @@ from assets.quality import (
 )
 from assets.resources import RETRIES, Laion
 from assets.ui.links import file_metadata
-from laion_pipeline.contract.drift import DRIFT
 from laion_pipeline.tables.table import (
     LOADED_TABLES,
     SELF_CHECK,
@@ -65,9 +64,10 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with laion.sound(table.derived_sources) as (session, provenance):
             result = materialize_table(session.warehouse, table, session.paths.tables)
-            checks = [check_table(session.warehouse, table, result.rows)]
-            if table.name == DRIFT:
-                checks += check_contract(session, DRIFT)
+            checks = [
+                check_table(session.warehouse, table, result.rows),
+                *check_contract(session, table.name),
+            ]
         yield dg.MaterializeResult(
             metadata={
                 **laion.told(provenance, result.rows_read),

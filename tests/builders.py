@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laion_pipeline.contract import Contract
-from laion_pipeline.contract.check import CheckedAsset
 from laion_pipeline.contract.rows import quarantine_rules
 from laion_pipeline.quality.results import CheckResult, record_checks
 from laion_pipeline.quality.validation import validate
@@ -171,7 +170,7 @@ def reload(
 
 
 def check(
-    warehouse: Warehouse, release: Release = SAMPLE, asset: CheckedAsset = "pairs"
+    warehouse: Warehouse, release: Release = SAMPLE, asset: str = "pairs"
 ) -> dict[str, CheckResult]:
     """Hold an asset of a warehouse against its release's contract; each check's result by name."""
     results = validate(warehouse, Contract.of(release), asset)

@@ -1,13 +1,10 @@
 """What a check is: one demand on `pairs` or on its history, in words and in SQL."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from laion_pipeline.contract.thresholds import EXACT, Threshold
 
 ANY_IS_AN_ERROR = "an error where there is one"
-
-CheckedAsset = Literal["pairs", "revision_drift"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +22,7 @@ class Check:
     demands: str
     advice: str
     threshold: Threshold
-    asset: CheckedAsset = "pairs"
+    asset: str = "pairs"
     absent: str = ""
     blocking: bool = False
     adjustable: bool = True

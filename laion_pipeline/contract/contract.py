@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Self
 
-from laion_pipeline.contract.check import Check, CheckedAsset, Measure, RowRule
+from laion_pipeline.contract.check import Check, Measure, RowRule
 from laion_pipeline.contract.counted import counted_rules
 from laion_pipeline.contract.drift import drift_measures
 from laion_pipeline.contract.rows import all_quarantine_rules
@@ -40,7 +40,7 @@ class Contract:
             ),
         )
 
-    def on(self, asset: CheckedAsset) -> tuple[Check, ...]:
+    def on(self, asset: str) -> tuple[Check, ...]:
         """The checks on an asset, in order."""
         return tuple(check for check in self.checks if check.asset == asset)
 
@@ -49,7 +49,7 @@ class Contract:
         """The rules for rows that this release can be held to."""
         return tuple(c for c in self.checks if isinstance(c, RowRule) and not c.absent)
 
-    def measures(self, asset: CheckedAsset) -> tuple[Measure, ...]:
+    def measures(self, asset: str) -> tuple[Measure, ...]:
         """The measures of an asset that this release can be held to."""
         return tuple(c for c in self.on(asset) if isinstance(c, Measure) and not c.absent)
 

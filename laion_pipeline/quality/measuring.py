@@ -7,7 +7,7 @@ import duckdb
 
 from laion_pipeline.common.text import displayable
 from laion_pipeline.contract import Contract, Measure, RowRule
-from laion_pipeline.contract.check import CheckedAsset, MarksCheck
+from laion_pipeline.contract.check import MarksCheck
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
 from laion_pipeline.warehouse.connections import quoted
 
@@ -36,7 +36,7 @@ class Measured:
 class Measurements:
     """What was measured on a table of `rows` rows, by the name of the check."""
 
-    asset: CheckedAsset
+    asset: str
     rows: int
     by_check: Mapping[str, Measured]
 
@@ -46,7 +46,7 @@ class Measurements:
 
 
 def measure_all(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, asset: CheckedAsset
+    connection: duckdb.DuckDBPyConnection, contract: Contract, asset: str
 ) -> Measurements:
     """Measure what the contract demands of a table.
 
@@ -60,7 +60,7 @@ def measure_all(
     return Measurements(asset, rows, measured)
 
 
-def measure_nothing(connection: duckdb.DuckDBPyConnection, asset: CheckedAsset) -> Measurements:
+def measure_nothing(connection: duckdb.DuckDBPyConnection, asset: str) -> Measurements:
     """What there is to say of a table that has not the columns to be measured."""
     rows = connection.execute(f"SELECT count(*) FROM {asset}").fetchall()[0][0]
     return Measurements(asset, rows, {})

@@ -133,7 +133,7 @@ def test_new_results_replace_those_of_the_same_checks_only(warehouse: Warehouse)
     assert kept == [result("pairs", "b"), *replacement, result("table", "a")]
 
 
-def test_results_of_an_older_version_are_made_anew(warehouse: Warehouse) -> None:
+def test_results_of_an_older_version_are_made_again(warehouse: Warehouse) -> None:
     change(
         warehouse,
         "CREATE TABLE check_results (asset VARCHAR, name VARCHAR, status VARCHAR)",

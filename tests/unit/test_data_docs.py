@@ -149,7 +149,7 @@ def test_the_oldest_runs_make_way(warehouse: Warehouse, docs: Path, tmp_path: Pa
 
 
 @pytest.mark.parametrize("damage", ["{", "[1]", ""])
-def test_a_list_of_runs_that_cannot_be_read_is_begun_anew(
+def test_a_list_of_runs_that_cannot_be_read_is_begun_again(
     damage: str, warehouse: Warehouse, tmp_path: Path
 ) -> None:
     (tmp_path / ".runs.json").write_text(damage)

@@ -128,7 +128,7 @@ def test_many_changes_at_once_are_as_a_fresh_load(tmp_path: Path) -> None:
     assert len({shard_id for shard_id, _ in held(warehouse).values()}) == len(rows)
 
 
-def test_changed_ranges_mark_all_rows_anew(tmp_path: Path) -> None:
+def test_changed_ranges_mark_all_rows_again(tmp_path: Path) -> None:
     folder = tmp_path / "shards"
     write_shard(folder, "part-0.parquet", [pair(n, aesthetic=7.5 + n) for n in range(3)])
     warehouse = load(folder)
@@ -141,7 +141,7 @@ def test_changed_ranges_mark_all_rows_anew(tmp_path: Path) -> None:
     assert reload(warehouse, folder).valid_rows == 3
 
 
-def test_marks_by_the_rules_of_another_version_are_made_anew(
+def test_marks_by_the_rules_of_another_version_are_made_again(
     shards: Path, warehouse: Warehouse
 ) -> None:
     before = snapshot(warehouse)
