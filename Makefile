@@ -14,7 +14,7 @@ status: .venv/.ready  ## what is loaded, what is new, what checks found
 	@$(BIN)/python -m assets status
 
 test: .venv/.ready  ## all tests
-	$(BIN)/python -m pytest --numprocesses auto --dist loadscope
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 lint: .venv/.ready  ## format, rules, types, import directions
 	$(BIN)/ruff format --check .
