@@ -55,11 +55,12 @@ def _photograph_check(page: Page, ui: Ui) -> None:
 
 
 def _photograph_automation(page: Page, ui: Ui) -> None:
-    page.set_viewport_size({"width": 1400, "height": 440})
+    page.set_viewport_size({"width": 1400, "height": 800})
     page.goto(f"{ui.address}/automation")
     page.get_by_text("weekly_refresh").first.wait_for()
     page.wait_for_timeout(SETTLED_MILLISECONDS)
-    page.screenshot(path=DOCS / "automation.png")
+    listed = {"x": 240, "y": 0, "width": 1160, "height": 416}  # without the menu
+    page.screenshot(path=DOCS / "automation.png", clip=listed)
 
 
 if __name__ == "__main__":
