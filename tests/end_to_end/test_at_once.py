@@ -1,6 +1,7 @@
 """Several runs on one data folder, from terminals and from the UI, and runs that are killed."""
 
 import hashlib
+import os
 import signal
 import sqlite3
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from laion_pipeline.common.locks import holder_of
 from laion_pipeline.sources.sample.shards import generate_sample
 from tests.end_to_end.command import PROJECT, TABLES, environment, run_assets
 from tests.end_to_end.ui import Ui, eventually, serving
@@ -115,6 +117,19 @@ def test_a_killed_run_keeps_no_other_waiting(
     assert eventually(lambda: ui.statuses()[dead] if ui.statuses()[dead] != "STARTED" else None)
     assert ui.statuses()[dead] == "FAILURE"
     assert ui.end_of(next_run) == "SUCCESS"
+    assert made(place) == undisturbed
+
+
+def test_a_run_of_the_ui_that_is_killed_is_run_again_once(
+    ui: Ui, place: Path, undisturbed: dict[str, object]
+) -> None:
+    before = set(ui.statuses())
+    dead = ui.materialize_all()
+    lock = place / "data" / RELEASE / "dagster" / "alive" / dead
+    os.kill(eventually(lambda: holder_of(lock)).pid, signal.SIGKILL)
+    assert ui.end_of(dead) == "FAILURE"
+    again = eventually(lambda: set(ui.statuses()) - before - {dead} or None)
+    assert ui.end_of(again.pop()) == "SUCCESS"
     assert made(place) == undisturbed
 
 
