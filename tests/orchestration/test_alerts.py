@@ -11,13 +11,14 @@ import pytest
 from assets.automation import automation
 from laion_pipeline.sources.sample.shards import generate_sample
 from tests.alert_receiver import PASSWORD, Receiver, receiving
-from tests.orchestration.runs import Run, configured, query
+from tests.orchestration.runs import INGEST, PAIRS_CHECKS, Run, configured, query, run
 from tests.orchestration.test_automation import instance, launch, tick
 from tests.orchestration.test_checks import clean_columns, write
 
 __all__ = ["instance"]  # the fixture
 
 ROWS = 5000
+LOADED = INGEST | PAIRS_CHECKS  # all that findings come from
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_check_is_told_of_once_and_once_when_it_is_gone(
     watch.tick()  # of so few rows published_rows warns, as it should
     receiver.messages.clear()
     shards(tmp_path / "source", bad=50)
-    bad = launch("refresh", instance)
+    bad = run(LOADED, instance)
     assert bad.success
     assert watch.tick() == "sent: LAION-Aesthetics V1, English: 1 new"
     (body,) = receiver.bodies
@@ -85,16 +86,16 @@ def test_a_check_is_told_of_once_and_once_when_it_is_gone(
     ]
     assert watch.tick().startswith("waiting for something new; told before: ")
     shards(tmp_path / "source", bad=60)
-    assert launch("refresh", instance).success
+    assert run(LOADED, instance).success
     watch.tick()
     assert len(receiver.bodies) == 1, "no second message of the same finding"
     shards(tmp_path / "source", bad=2)
-    assert launch("refresh", instance).success
+    assert run(LOADED, instance).success
     watch.tick()
     assert "new: warned: pairs.url_http: 2 of 5,010" in receiver.bodies[1]
     assert "gone" not in receiver.bodies[1]
     shards(tmp_path / "source", bad=0)
-    assert launch("refresh", instance).success
+    assert run(LOADED, instance).success
     watch.tick()
     watch.tick()
     assert len(receiver.bodies) == 3
@@ -105,9 +106,9 @@ def test_a_check_is_told_of_once_and_once_when_it_is_gone(
 
 
 def failed(instance: dg.DagsterInstance) -> Run:
-    run = launch("refresh", instance)
-    assert not run.success
-    return run
+    done = run(LOADED, instance)
+    assert not done.success
+    return done
 
 
 def test_a_run_that_fails_is_told_of_once_and_once_when_one_succeeds(
@@ -127,7 +128,7 @@ def test_a_run_that_fails_is_told_of_once_and_once_when_one_succeeds(
     assert len(receiver.bodies) == 1
     (tmp_path / "source" / "part-1.parquet").unlink()
     write(tmp_path / "source", clean_columns(10), "part-1.parquet")
-    assert launch("refresh", instance).success
+    assert run(LOADED, instance).success
     watch.tick()
     assert "gone: the failure of a run" in receiver.bodies[1]
 
@@ -154,7 +155,7 @@ def test_what_could_not_be_sent_is_sent_later_and_nothing_is_sent_twice_a_minute
 ) -> None:
     monkeypatch.setattr("assets.alerts._PEACE_SECONDS", 60.0)
     generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert launch("refresh", instance).success
+    assert run(LOADED, instance).success
     watch = Watch(instance)
     receiver.status = 503
     assert "could not be sent" in (said := watch.tick())
