@@ -168,20 +168,29 @@ def test_everything_is_off_until_it_is_switched_on(monkeypatch: pytest.MonkeyPat
     assert {s.minimum_interval_seconds for s in sensors} == {5}
 
 
-def test_the_schedule_leaves_a_run_alone_that_is_under_way(instance: dg.DagsterInstance) -> None:
+@pytest.fixture
+def stored(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    """An instance that has files, which schedules ask for."""
+    (home := tmp_path / "home").mkdir()
+    overrides = {"telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(str(home), overrides=overrides) as instance:
+        yield instance
+
+
+def test_the_schedule_leaves_a_run_alone_that_is_under_way(stored: dg.DagsterInstance) -> None:
     schedule = defs.get_schedule_def("weekly_refresh")
 
     def evaluated() -> ScheduleExecutionData:
-        return schedule.evaluate_tick(dg.build_schedule_context(instance=instance))
+        return schedule.evaluate_tick(dg.build_schedule_context(instance=stored))
 
     assert len(evaluated().run_requests) == 1
     job = defs.resolve_job_def("refresh")
-    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    run = stored.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     found = evaluated()
     assert found.run_requests == []
     assert found.skip_message == f"waiting for run {run.run_id[:8]}, which is started"
     for name in ("new_revision", "new_files"):
-        asked = tick(name, instance)
+        asked = tick(name, stored)
         assert asked.skip_message == f"waiting for run {run.run_id[:8]}, which is started"
 
 
