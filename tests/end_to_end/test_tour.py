@@ -52,7 +52,9 @@ def switch(page: Page, kind: str, name: str) -> None:
     """Press the switch of a schedule or sensor in the list of automations, and see it move."""
     page.get_by_role("link", name="Automation").click()
     row = page.locator(f"div:has(> a[href$='/{kind}/{name}'])")
-    knob = row.locator("label").last  # before it is the box that selects the row
+    # The box that selects the row is there before the switch is.
+    expect(row.locator("label")).to_have_count(2)
+    knob = row.locator("label").last
     was_on = knob.locator("input").is_checked()
     knob.click()
     expect(knob.locator("input")).to_be_checked(checked=not was_on)
