@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-UNFINISHED = [
+_UNFINISHED = [
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.STARTING,
@@ -43,7 +43,7 @@ class Patience:
 
 def under_way(instance: dg.DagsterInstance) -> str | None:
     """That a run is under way or about to be, in words; None where there is none."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED), limit=1)
     if not runs:
         return None
     state = runs[0].status.value.replace("_", " ").lower()

@@ -1,6 +1,6 @@
 """Releases as data: what is known of each, from the catalogue or from a file of the user's.
 
-A release is described by the same few terms in both places; `releases.toml` explains them.
+A release is described by the same few terms in both places; `catalogue.toml` explains them.
 """
 
 import tomllib

@@ -1,7 +1,7 @@
 """The sample release: made-up shards laid out exactly like laion/laion2B-en-aesthetic (V1).
 
 Everything can be run on it offline. Here is how numbers are drawn, which defects are planted and
-how shards reach the disk; captions and URLs come from `sample_text`. No row is real. The shapes of
+how shards reach the disk; captions and URLs come from `text`. No row is real. The shapes of
 the distributions are LAION's published figures for V1, unless the comment beside one says else.
 """
 
