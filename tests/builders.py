@@ -20,6 +20,7 @@ from laion_pipeline.tables.table import Table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import BATCH_SHARDS, LoadResult, load_pairs
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.views import score_views
 
 Row = Mapping[str, object]
 
@@ -197,8 +198,15 @@ def tables() -> Mapping[str, Table]:
     return {table.name: table for table in read_tables(TABLES_FOLDER)}
 
 
+def create_score_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """The views of scores, on whatever `valid_pairs` is."""
+    for name, query in score_views(SAMPLE).items():
+        connection.execute(f"CREATE TEMP VIEW {name} AS {query}")
+
+
 def compute(name: str, valid_pairs: pa.Table) -> list[tuple[object, ...]]:
     """The rows of a derived table over the given valid pairs, without a warehouse."""
     with duckdb.connect() as connection:
         connection.register("valid_pairs", valid_pairs)
+        create_score_views(connection)
         return connection.execute(tables()[name].sql).fetchall()

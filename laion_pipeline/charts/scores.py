@@ -13,12 +13,8 @@ from laion_pipeline.charts.chart import Chart, Drawing, Tables, draw_nothing
 from laion_pipeline.charts.style import ACCENT, FAINT, MAIN
 from laion_pipeline.releases.columns import SCORES
 
-_MEANING = {
-    "aesthetic": "aesthetic score",
-    "similarity": "similarity of caption and image",
-    "punsafe": "probability of being unsafe",
-    "pwatermark": "probability of a watermark",
-}
+# Of the figure that has two scores side by side.
+_ROWS = math.ceil(len(SCORES) / 2)
 
 
 def _of(table: pa.Table, score: str) -> pa.Table:
@@ -69,10 +65,12 @@ def _aesthetic_distribution(figure: Figure, tables: Tables) -> Drawing:
     summary = _of(tables["score_summary"], "aesthetic").to_pylist()[0]
     linear, log = figure.subplots(1, 2)
     _draw_histogram(linear, histogram, log=False)
-    linear.set(title="as they are", xlabel="aesthetic score", ylabel="pairs per 0.05 of score")
+    score = SCORES["aesthetic"]
+    per_bin = f"pairs per {1 / score.bins_per_unit:g} of score"
+    linear.set(title="as they are", xlabel=score.label, ylabel=per_bin)
     _mark(linear, summary["p50"], f"median {summary['p50']:.2f}")
     _draw_histogram(log, histogram, log=True)
-    log.set(title="on a log axis", xlabel="aesthetic score", ylabel="pairs per 0.05 of score (log)")
+    log.set(title="on a log axis", xlabel=score.label, ylabel=f"{per_bin} (log)")
     reached = _shares_above(histogram)
     for whole, share in reached:
         _mark(log, whole, f"{share:.1%} reach {whole}")
@@ -88,17 +86,17 @@ def _score_distributions(figure: Figure, tables: Tables) -> Drawing:
     if not tables["score_histogram"].num_rows:
         return draw_nothing(figure, "No scored pairs in this release")
     summaries = {row["score"]: row for row in tables["score_summary"].to_pylist()}
-    for axes, score in zip(figure.subplots(2, 2).flat, SCORES, strict=True):
+    grid = figure.subplots(_ROWS, 2).flat
+    for axes, score in zip(grid, (*SCORES, ""), strict=False):
         histogram = _of(tables["score_histogram"], score)
         axes.set_title(score)
         if not histogram.num_rows:
-            axes.text(
-                0.5, 0.5, "not in this release", ha="center", color=FAINT, transform=axes.transAxes
-            )
+            why = "not in this release" if score else ""
+            axes.text(0.5, 0.5, why, ha="center", color=FAINT, transform=axes.transAxes)
             axes.set_axis_off()
             continue
         _draw_histogram(axes, histogram, log=False)
-        axes.set(xlabel=_MEANING[score], ylabel="pairs per bin")
+        axes.set(xlabel=SCORES[score].label, ylabel="pairs per bin")
         _mark(axes, summaries[score]["p50"], f"median {summaries[score]['p50']:.3g}")
     medians = ", ".join(f"{row['p50']:.3g} for {score}" for score, row in summaries.items())
     return Drawing(f"The median is {medians}", f"Histograms of each score. Medians: {medians}.")
@@ -115,5 +113,5 @@ SCORE_DISTRIBUTIONS = Chart(
     "How each of the scores is spread, with its median.",
     ("score_histogram", "score_summary"),
     _score_distributions,
-    height_inches=6,
+    height_inches=3 * _ROWS,
 )

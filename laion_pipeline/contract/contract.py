@@ -12,8 +12,7 @@ from laion_pipeline.contract.drift import drift_measures
 from laion_pipeline.contract.rows import all_quarantine_rules
 from laion_pipeline.contract.tables import structural_checks, table_measures
 from laion_pipeline.contract.thresholds import Overrides, read_thresholds
-from laion_pipeline.releases.columns import COLUMNS_BY_NAME
-from laion_pipeline.releases.release import Release
+from laion_pipeline.releases.release import ANY, Release
 
 
 @dataclass(frozen=True)
@@ -66,9 +65,8 @@ def _checks(release: Release, accepted_removal: str = "") -> Iterator[Check]:
     yield from drift_measures(release)
 
 
-_ANY = Release(name="any", columns=tuple(COLUMNS_BY_NAME))
 # Every check there is, whatever the release, for what is the same about them.
-CHECKS: Mapping[str, Check] = {check.name: check for check in _checks(_ANY)}
+CHECKS: Mapping[str, Check] = {check.name: check for check in _checks(ANY)}
 
 
 def read_overrides(path: Path) -> Overrides:

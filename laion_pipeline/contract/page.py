@@ -6,8 +6,7 @@ from html import escape
 
 from laion_pipeline.contract.check import Check, RowRule
 from laion_pipeline.contract.contract import CHECKS
-from laion_pipeline.contract.rows import DEFAULT_RANGES
-from laion_pipeline.releases.columns import COLUMNS
+from laion_pipeline.releases.columns import COLUMNS, SCORES
 from laion_pipeline.releases.release import Release, catalogue
 
 _INTRODUCTION = """\
@@ -73,7 +72,7 @@ def _page() -> Iterator[str]:
         ("release", "ranges of scores", "filters", "cut-off of similarity", "published rows"),
         [_release(release) for release in catalogue().values()],
     )
-    usual = ", ".join(limits.words(score) for score, limits in DEFAULT_RANGES.items())
+    usual = ", ".join(score.valid.words(name) for name, score in SCORES.items())
     yield f"\nWhere no range is given: {usual}."
 
 

@@ -3,20 +3,13 @@
 Everything about a rule is in one place here: what it is called, what it says, the SQL that decides.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from laion_pipeline.contract.check import RowRule
 from laion_pipeline.contract.thresholds import DEFECT
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.releases.release import Release
-
-DEFAULT_RANGES: Mapping[str, Interval] = {
-    "similarity": Interval(at_least=-1, at_most=1),
-    "punsafe": Interval(at_least=0, at_most=1),
-    "pwatermark": Interval(at_least=0, at_most=1),
-    "aesthetic": Interval(at_least=0, at_most=10),
-}
 
 # Unicode's white space and the four ASCII separators, as the inside of a regular expression's
 # class: DuckDB's own trim and \s know fewer.
@@ -40,7 +33,7 @@ _SHIFTED = f"{_IN_QUARANTINE} Many in one shard mean that its columns are shifte
 
 def valid_range(release: Release, score: str) -> Interval:
     """What a valid score of a release is."""
-    return release.ranges.get(score, DEFAULT_RANGES[score])
+    return release.ranges.get(score, SCORES[score].valid)
 
 
 def quarantine_rules(release: Release) -> tuple[RowRule, ...]:

@@ -1,8 +1,10 @@
 """The canonical columns that a release's rows are brought to, whatever it calls them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from laion_pipeline.releases.intervals import Interval
 
 ColumnKind = Literal["text", "whole", "real"]
 
@@ -27,26 +29,63 @@ class Column:
         return {"text": "VARCHAR", "whole": "BIGINT", "real": "DOUBLE"}[self.kind]
 
 
+@dataclass(frozen=True)
+class Score(Column):
+    """A column that holds a score of the pair, and all that is known of that score.
+
+    `valid` is the range of a release that names none, `bins_per_unit` how many bins of its
+    histogram there are from one whole number to the next, and `label` names it on an axis.
+    """
+
+    valid: Interval = field(kw_only=True)
+    bins_per_unit: int = field(kw_only=True)
+    label: str = field(kw_only=True)
+
+
+_PROBABILITY = Interval(at_least=0, at_most=1)
+# The order of the scores is that of their bits in `defects`: a new one comes after all others.
 COLUMNS: tuple[Column, ...] = (
     Column("url", "text", "Address of the image", ("url",)),
     Column("text", "text", "Caption: the image's alt text", ("text", "caption")),
     # Where a release has both, `width` is the size after resizing.
     Column("width", "whole", "Width of the image", ("original_width", "width"), "px"),
     Column("height", "whole", "Height of the image", ("original_height", "height"), "px"),
-    Column(
+    Score(
         "similarity",
         "real",
         "Cosine similarity of caption and image by CLIP",
         ("similarity", "clip_l14_similarity_score", "clip_b32_similarity_score"),
+        valid=Interval(at_least=-1, at_most=1),
+        bins_per_unit=200,
+        label="similarity of caption and image",
     ),
     Column("hash", "whole", "First 64 bits of MurmurHash3 x64 128 of url + text", ("hash",)),
-    Column("punsafe", "real", "Probability that the image is unsafe for work", ("punsafe",)),
-    Column("pwatermark", "real", "Probability that the image has a watermark", ("pwatermark",)),
-    Column(
+    Score(
+        "punsafe",
+        "real",
+        "Probability that the image is unsafe for work",
+        ("punsafe",),
+        valid=_PROBABILITY,
+        bins_per_unit=100,
+        label="probability of being unsafe",
+    ),
+    Score(
+        "pwatermark",
+        "real",
+        "Probability that the image has a watermark",
+        ("pwatermark",),
+        valid=_PROBABILITY,
+        bins_per_unit=100,
+        label="probability of a watermark",
+    ),
+    Score(
         "aesthetic",
         "real",
         "Aesthetic score predicted from the image's CLIP embedding",
         ("aesthetic", "aesthetic_score"),
+        valid=Interval(at_least=0, at_most=10),
+        bins_per_unit=20,
+        label="aesthetic score",
     ),
     Column("license", "text", "Licence as found beside the image", ("license",)),
     Column("nsfw", "text", "Tag of the first safety classifier", ("nsfw",)),
@@ -56,4 +95,4 @@ COLUMNS_BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUM
 
 # What `valid_pairs` always has, as nulls where a release lacks one, so that one SQL serves all.
 CORE_COLUMNS: tuple[Column, ...] = COLUMNS[:9]
-SCORES: tuple[str, ...] = ("similarity", "punsafe", "pwatermark", "aesthetic")
+SCORES: Mapping[str, Score] = {c.name: c for c in COLUMNS if isinstance(c, Score)}

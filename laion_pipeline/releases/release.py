@@ -100,6 +100,10 @@ class Release(BaseModel):
         return fnmatch(path.casefold(), self.files.casefold())
 
 
+# A release that has every column, for what is the same about all.
+ANY = Release(name="any", columns=tuple(COLUMNS_BY_NAME))
+
+
 def catalogue() -> Mapping[str, Release]:
     """Every release of the catalogue by its name."""
     text = files("laion_pipeline.releases").joinpath("catalogue.toml").read_text("utf-8")

@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -21,31 +21,34 @@ from sqlglot.tokenizer_core import TokenType
 from laion_pipeline.contract.check import ANY_IS_AN_ERROR
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
 from laion_pipeline.quality.soundness import record_made
-from laion_pipeline.releases.columns import CORE_COLUMNS
+from laion_pipeline.releases.release import ANY
 from laion_pipeline.tables.history import HISTORY, HISTORY_COLUMNS
 from laion_pipeline.tables.lineage import Lineage, Schema, column_lineage, source_tables
 from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
-from laion_pipeline.warehouse.pairs import PAIR_KEYS_COLUMNS
 from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
 from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
 from laion_pipeline.warehouse.publishing import publish_parquet
+from laion_pipeline.warehouse.views import VIEWS, score_views
 
 logger = logging.getLogger(__name__)
 
 SELF_CHECK = "self_check"
 
-_CORE = {**{column.name: column.sql_type for column in CORE_COLUMNS}, "shard_id": "INTEGER"}
 # What there is to read once `pairs` is loaded.
 _LOADED: Schema = {
-    "valid_pairs": _CORE,
-    "quarantine": {**_CORE, "defects": "INTEGER", "reasons": "VARCHAR[]"},
+    **VIEWS,
     "shards": LEDGER_COLUMNS,
     "provenance": PROVENANCE_COLUMNS,
-    "pair_keys": PAIR_KEYS_COLUMNS,
     **PREVIOUS_TABLES,
 }
 LOADED_TABLES = frozenset(_LOADED)
+# What stands for a query on those, so that what is made from it is made from them.
+_SHORT_FOR: dict[str, exp.Query | Callable[[], exp.Query]] = {
+    name: query
+    for name, sql in score_views(ANY).items()
+    if isinstance(query := sqlglot.parse_one(sql, dialect="duckdb"), exp.Query)
+}
 
 
 @dataclass(frozen=True)
@@ -84,7 +87,8 @@ class Table:
     @property
     def code_version(self) -> str:
         """Changes when the SQL does, and only then: not with comments or white space."""
-        statement = sqlglot.parse_one(self.sql, dialect="duckdb").sql("duckdb", comments=False)
+        query = exp.expand(sqlglot.parse_one(self.sql, dialect="duckdb"), _SHORT_FOR)
+        statement = query.sql("duckdb", comments=False)
         return hashlib.sha256(statement.encode()).hexdigest()[:16]
 
 
@@ -179,7 +183,10 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
 
 @dataclass(frozen=True)
 class _Source:
-    """The two statements of a file, as written and as parsed."""
+    """The two statements of a file, as written and as parsed.
+
+    `query` is the first in full, with what views of scores stand for in their place.
+    """
 
     sql: str
     check_sql: str
@@ -196,6 +203,7 @@ def _parse(file: Path) -> _Source:
         raise ValueError(f"{file}: needs two statements, the table's and its self-check's")
     sql, check_sql = text[: ends[0]].strip(), text[ends[0] + 1 :].strip()
     query, check = (sqlglot.parse_one(part, dialect="duckdb") for part in (sql, check_sql))
+    query = exp.expand(query, _SHORT_FOR)
     if not (isinstance(query, exp.Query) and isinstance(check, exp.Query)):
         raise ValueError(f"{file}: both statements must be queries")  # noqa: TRY004 - its content
     return _Source(sql, check_sql, query, check)

@@ -1,27 +1,18 @@
-"""The table `pairs` and the views on it: made once, then kept to what the contract says of them."""
+"""The table `pairs`: made once, then kept to what the contract says of it."""
 
 import hashlib
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import duckdb
 
-from laion_pipeline.contract import defects_expression, quarantine_rules, reasons_expression
-from laion_pipeline.releases.columns import COLUMNS_BY_NAME, CORE_COLUMNS
+from laion_pipeline.contract import defects_expression, quarantine_rules
+from laion_pipeline.releases.columns import COLUMNS_BY_NAME
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import literal, transaction
+from laion_pipeline.warehouse.views import create_views
 
 logger = logging.getLogger(__name__)
-
-
-# The view by which rows of two revisions are told apart, without their captions and URLs.
-PAIR_KEYS_COLUMNS: Mapping[str, str] = {
-    "shard_id": "INTEGER",
-    "pair_key": "UBIGINT",
-    "text_key": "UBIGINT",
-    "scores_key": "UBIGINT",
-}
 
 
 @dataclass(frozen=True)
@@ -112,34 +103,7 @@ def keep_to_contract(connection: duckdb.DuckDBPyConnection, release: Release) ->
             logger.info("pairs: the rules have changed, marking all rows again")
             connection.execute(f"UPDATE pairs SET defects = {rules}")
         connection.execute(f"COMMENT ON COLUMN pairs.defects IS {literal(fingerprint)}")
-        _create_views(connection, release)
-
-
-def _create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
-    core = {column.name for column in CORE_COLUMNS}
-    columns = [
-        column.name
-        if column.name in release.columns
-        else f"CAST(NULL AS {column.sql_type}) AS {column.name}"
-        for column in CORE_COLUMNS
-    ] + [name for name in release.columns if name not in core]
-    connection.execute(
-        "CREATE OR REPLACE VIEW valid_pairs AS"
-        f" SELECT {', '.join(columns)}, shard_id FROM pairs WHERE defects = 0"
-    )
-    reasons = reasons_expression(quarantine_rules(release))
-    connection.execute(
-        "CREATE OR REPLACE VIEW quarantine AS"
-        f" SELECT *, {reasons} AS reasons FROM pairs WHERE defects <> 0"
-    )
-    # Without a hash, pairs of the same URL are taken for the same.
-    key = "hash(coalesce(CAST(hash AS VARCHAR), url))" if "hash" in release.columns else "hash(url)"
-    scores = ", ".join(release.scores) or "NULL"
-    connection.execute(
-        "CREATE OR REPLACE VIEW pair_keys AS"
-        f" SELECT shard_id, {key} AS pair_key, hash(text) AS text_key, hash({scores}) AS scores_key"
-        " FROM pairs"
-    )
+        create_views(connection, release)
 
 
 def _defects_comment(connection: duckdb.DuckDBPyConnection) -> str | None:

@@ -11,8 +11,8 @@ import duckdb
 
 from laion_pipeline.contract.tables import LOST_ROWS, MOST_LOST, RETAINED
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
-from laion_pipeline.warehouse.pairs import PAIR_KEYS_COLUMNS
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.views import PAIR_KEYS_COLUMNS
 
 PREVIOUS_TABLES: Mapping[str, Mapping[str, str]] = {
     "previous_shards": {

@@ -16,7 +16,7 @@ from laion_pipeline.tables.history import record_profile
 from laion_pipeline.tables.lineage import Lineage, column_lineage, source_tables
 from laion_pipeline.tables.table import materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
-from tests.builders import SAMPLE, load, pairs, table_of, tables
+from tests.builders import SAMPLE, create_score_views, load, pairs, table_of, tables
 
 SCHEMA = {
     "t": {"a": "INTEGER", "b": "INTEGER", "c": "INTEGER", "d": "INTEGER"},
@@ -216,6 +216,8 @@ def _bags(name: str, world: World) -> list[Counter[str]]:
     with duckdb.connect() as connection:
         for source in tables()[name].sources:
             connection.register(source, world[source])
+        if "valid_pairs" in tables()[name].sources:
+            create_score_views(connection)
         rows: Sequence[Sequence[object]] = connection.execute(tables()[name].sql).fetchall()
     return [Counter(repr(row[n]) for row in rows) for n in range(len(tables()[name].columns))]
 

@@ -179,7 +179,10 @@ def test_a_warehouse_that_lets_through_nulls_is_rebuilt(
     # As versions before the contract said what may be null made it.
     change(
         warehouse,
-        *(f"DROP VIEW {view}" for view in ("valid_pairs", "quarantine", "pair_keys")),
+        *(
+            f"DROP VIEW {view}"
+            for view in ("pair_scores", "valid_pairs", "quarantine", "pair_keys")
+        ),
         f"ALTER TABLE pairs ALTER {name} DROP NOT NULL",
     )
     assert str(reload(warehouse, shards).plan) == "3 new, 0 changed, 0 unchanged, 0 removed"
@@ -205,7 +208,10 @@ def test_a_warehouse_with_other_columns_than_contracted_is_rebuilt(
     described = fetch(warehouse, "DESCRIBE pairs")
     change(
         warehouse,
-        *(f"DROP VIEW {view}" for view in ("valid_pairs", "quarantine", "pair_keys")),
+        *(
+            f"DROP VIEW {view}"
+            for view in ("pair_scores", "valid_pairs", "quarantine", "pair_keys")
+        ),
         statement,
     )
     assert reload(warehouse, shards).rows_loaded == 6

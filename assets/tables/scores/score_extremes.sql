@@ -1,62 +1,41 @@
 -- The 100 best and the 100 worst pairs by each score, one a URL: what the score likes and dislikes.
 -- Of a URL's pairs the best (or worst) counts; ties go to the lower hash, then the lower URL.
-with nearest as (
-    -- All pairs up to the 2,000th of each ranking, found by narrow reads: captions are wide.
-    select 'aesthetic' as score, 'top' as extreme, -aesthetic as position, valid_pairs.*
-    from valid_pairs
-    where aesthetic >= (
-        select min(value)
-        from (select aesthetic as value from valid_pairs where aesthetic is not null order by value desc limit 2000)
+with highest as (
+    select score, min(value) as least
+    from (
+        select score, value
+        from pair_scores
+        qualify row_number() over (partition by score order by value desc) <= 2000
     )
+    group by score
+),
+lowest as (
+    select score, max(value) as most
+    from (
+        select score, value
+        from pair_scores
+        qualify row_number() over (partition by score order by value) <= 2000
+    )
+    group by score
+),
+ends as (
+    select 'top' as extreme, -1 as direction
     union all
-    select 'aesthetic', 'bottom', aesthetic, valid_pairs.*
-    from valid_pairs
-    where aesthetic <= (
-        select max(value)
-        from (select aesthetic as value from valid_pairs where aesthetic is not null order by value limit 2000)
-    )
-    union all
-    select 'similarity', 'top', -similarity, valid_pairs.*
-    from valid_pairs
-    where similarity >= (
-        select min(value)
-        from (select similarity as value from valid_pairs where similarity is not null order by value desc limit 2000)
-    )
-    union all
-    select 'similarity', 'bottom', similarity, valid_pairs.*
-    from valid_pairs
-    where similarity <= (
-        select max(value)
-        from (select similarity as value from valid_pairs where similarity is not null order by value limit 2000)
-    )
-    union all
-    select 'punsafe', 'top', -punsafe, valid_pairs.*
-    from valid_pairs
-    where punsafe >= (
-        select min(value)
-        from (select punsafe as value from valid_pairs where punsafe is not null order by value desc limit 2000)
-    )
-    union all
-    select 'punsafe', 'bottom', punsafe, valid_pairs.*
-    from valid_pairs
-    where punsafe <= (
-        select max(value)
-        from (select punsafe as value from valid_pairs where punsafe is not null order by value limit 2000)
-    )
-    union all
-    select 'pwatermark', 'top', -pwatermark, valid_pairs.*
-    from valid_pairs
-    where pwatermark >= (
-        select min(value)
-        from (select pwatermark as value from valid_pairs where pwatermark is not null order by value desc limit 2000)
-    )
-    union all
-    select 'pwatermark', 'bottom', pwatermark, valid_pairs.*
-    from valid_pairs
-    where pwatermark <= (
-        select max(value)
-        from (select pwatermark as value from valid_pairs where pwatermark is not null order by value limit 2000)
-    )
+    select 'bottom', 1
+),
+-- All pairs up to the 2,000th of each ranking, found without their captions, which are wide.
+nearest as (
+    select ends.extreme, ends.direction * found.value as position, found.* exclude (least, most)
+    from (
+        select pair_scores.*, highest.least, lowest.most
+        from pair_scores
+        join highest on highest.score = pair_scores.score
+        join lowest on lowest.score = pair_scores.score
+        where pair_scores.value >= highest.least or pair_scores.value <= lowest.most
+    ) as found
+    cross join ends
+    where (ends.extreme = 'top' and found.value >= found.least)
+        or (ends.extreme = 'bottom' and found.value <= found.most)
 ),
 -- Where URLs are repeated so often that those have fewer than 100, every pair is ranked.
 repetitive as (
@@ -72,26 +51,10 @@ candidates as (
         on repetitive.score = nearest.score and repetitive.extreme = nearest.extreme
     where repetitive.score is null
     union all
-    select
-        score,
-        extreme,
-        case when extreme = 'top' then -value else value end as position,
-        * exclude (score, extreme, value)
-    from (
-        select
-            repetitive.score,
-            repetitive.extreme,
-            case repetitive.score
-                when 'aesthetic' then aesthetic
-                when 'similarity' then similarity
-                when 'punsafe' then punsafe
-                else pwatermark
-            end as value,
-            valid_pairs.*
-        from repetitive
-        cross join valid_pairs
-    )
-    where value is not null
+    select ends.extreme, ends.direction * pair_scores.value, pair_scores.*
+    from repetitive
+    join ends on ends.extreme = repetitive.extreme
+    join pair_scores on pair_scores.score = repetitive.score
 ),
 one_a_url as (
     select

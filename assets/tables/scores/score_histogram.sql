@@ -1,21 +1,9 @@
 -- How many valid pairs have which score: half-open bins counted from 0, empty ones included.
--- Widths: aesthetic 0.05, similarity 0.005, punsafe and pwatermark 0.01.
+-- How many bins there are a unit of the score is in `scores`.
 with scored as (
-    select 'aesthetic' as score, aesthetic as value, 20 as bins_per_unit
-    from valid_pairs
-    where aesthetic is not null
-    union all
-    select 'similarity', similarity, 200
-    from valid_pairs
-    where similarity is not null
-    union all
-    select 'punsafe', punsafe, 100
-    from valid_pairs
-    where punsafe is not null
-    union all
-    select 'pwatermark', pwatermark, 100
-    from valid_pairs
-    where pwatermark is not null
+    select pair_scores.score, pair_scores.value, scores.bins_per_unit
+    from pair_scores
+    join scores on scores.score = pair_scores.score
 ),
 -- Multiplying rounds, so a score at the edge of a bin may come out one bin off; dividing a whole
 -- number gives the double nearest to the edge, which decides.
@@ -60,13 +48,7 @@ select score, cast(sum(pairs) as bigint) as pairs, max(expected) as expected
 from (
     select score, pairs, 0 as expected from score_histogram
     union all
-    select 'aesthetic', 0, count(aesthetic) from valid_pairs
-    union all
-    select 'similarity', 0, count(similarity) from valid_pairs
-    union all
-    select 'punsafe', 0, count(punsafe) from valid_pairs
-    union all
-    select 'pwatermark', 0, count(pwatermark) from valid_pairs
+    select score, 0, count(*) from pair_scores group by score
 )
 group by score
 having sum(pairs) <> max(expected)

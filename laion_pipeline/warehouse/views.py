@@ -1,0 +1,85 @@
+"""The views on `pairs`: its valid rows, those in quarantine, its scores one a row, and its keys."""
+
+from collections.abc import Mapping
+
+import duckdb
+
+from laion_pipeline.contract import quarantine_rules, reasons_expression
+from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES
+from laion_pipeline.releases.release import Release
+
+# The view by which rows of two revisions are told apart, without their captions and URLs.
+PAIR_KEYS_COLUMNS: Mapping[str, str] = {
+    "shard_id": "INTEGER",
+    "pair_key": "UBIGINT",
+    "text_key": "UBIGINT",
+    "scores_key": "UBIGINT",
+}
+_CORE = {**{column.name: column.sql_type for column in CORE_COLUMNS}, "shard_id": "INTEGER"}
+# Each view of whole rows, with the columns that it has whatever the release, and their types.
+VIEWS: Mapping[str, Mapping[str, str]] = {
+    "valid_pairs": _CORE,
+    "quarantine": {**_CORE, "defects": "INTEGER", "reasons": "VARCHAR[]"},
+    "pair_keys": PAIR_KEYS_COLUMNS,
+}
+
+
+def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
+    """Make the views on `pairs` as they are for a release, in place of those that are there."""
+    queries = {
+        "valid_pairs": _valid_pairs(release),
+        "quarantine": _quarantine(release),
+        "pair_keys": _pair_keys(release),
+        **score_views(release),
+    }
+    for name, query in queries.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+
+def score_views(release: Release) -> Mapping[str, str]:
+    """The views by which SQL reads the scores of a release without naming them, as queries.
+
+    `scores` has a row for each, with what is known of it. `pair_scores` has a row for each score
+    of a valid pair: the name of the score, its value, and all columns of the pair.
+    """
+    facts = [
+        f"SELECT '{score}' AS score, {SCORES[score].bins_per_unit} AS bins_per_unit"
+        for score in release.scores
+    ]
+    values = [
+        f"SELECT '{score}' AS score, {score} AS value, valid_pairs.* FROM valid_pairs"
+        f" WHERE {score} IS NOT NULL"
+        for score in release.scores
+    ]
+    none = "SELECT '' AS score, 0 AS bins_per_unit WHERE false"
+    nothing = "SELECT '' AS score, 0e0 AS value, valid_pairs.* FROM valid_pairs WHERE false"
+    return {
+        "scores": " UNION ALL ".join(facts) or none,
+        "pair_scores": " UNION ALL ".join(values) or nothing,
+    }
+
+
+def _valid_pairs(release: Release) -> str:
+    core = {column.name for column in CORE_COLUMNS}
+    columns = [
+        column.name
+        if column.name in release.columns
+        else f"CAST(NULL AS {column.sql_type}) AS {column.name}"
+        for column in CORE_COLUMNS
+    ] + [name for name in release.columns if name not in core]
+    return f"SELECT {', '.join(columns)}, shard_id FROM pairs WHERE defects = 0"
+
+
+def _quarantine(release: Release) -> str:
+    reasons = reasons_expression(quarantine_rules(release))
+    return f"SELECT *, {reasons} AS reasons FROM pairs WHERE defects <> 0"
+
+
+def _pair_keys(release: Release) -> str:
+    # Without a hash, pairs of the same URL are taken for the same.
+    key = "hash(coalesce(CAST(hash AS VARCHAR), url))" if "hash" in release.columns else "hash(url)"
+    scores = ", ".join(release.scores) or "NULL"
+    return (
+        f"SELECT shard_id, {key} AS pair_key, hash(text) AS text_key, hash({scores}) AS scores_key"
+        " FROM pairs"
+    )
