@@ -42,8 +42,10 @@ def _photograph_graph(page: Page, ui: Ui) -> None:
     page.goto(f"{ui.address}/asset-groups?expanded={expanded}")
     page.get_by_text("resolution_counts").first.wait_for()
     page.wait_for_timeout(SETTLED_MILLISECONDS)
-    graph = {"x": 570, "y": 115, "width": 1380, "height": 1430}  # without menus and margins
-    page.screenshot(path=DOCS / "asset-graph.png", clip=graph)
+    page.screenshot(
+        path=DOCS / "asset-graph.png",
+        clip={"x": 570, "y": 115, "width": 1380, "height": 1430},  # without menus and margins
+    )
 
 
 def _photograph_check(page: Page, ui: Ui) -> None:
@@ -59,8 +61,10 @@ def _photograph_automation(page: Page, ui: Ui) -> None:
     page.goto(f"{ui.address}/automation")
     page.get_by_text("weekly_refresh").first.wait_for()
     page.wait_for_timeout(SETTLED_MILLISECONDS)
-    listed = {"x": 240, "y": 0, "width": 1160, "height": 416}  # without the menu
-    page.screenshot(path=DOCS / "automation.png", clip=listed)
+    page.screenshot(
+        path=DOCS / "automation.png",
+        clip={"x": 240, "y": 0, "width": 1160, "height": 416},  # without the menu
+    )
 
 
 if __name__ == "__main__":

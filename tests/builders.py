@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import mmh3
@@ -22,7 +23,7 @@ from laion_pipeline.warehouse.loading import BATCH_SHARDS, LoadResult, load_pair
 from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.views import score_views
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 TABLES_FOLDER = Path(__file__).resolve().parent.parent / "assets" / "tables"
 SAMPLE = find_release("sample")
@@ -47,7 +48,7 @@ TYPES = {
 CORE = tuple(TYPES)[:9]
 
 
-def pair(number: int = 0, **changes: object) -> dict[str, object]:
+def pair(number: int = 0, **changes: object) -> dict[str, Any]:
     """A row of the sample release that keeps every rule, but for `changes`."""
     return {
         "url": f"https://www.host.example/{number}.jpg",
@@ -63,12 +64,12 @@ def pair(number: int = 0, **changes: object) -> dict[str, object]:
     }
 
 
-def pairs(count: int, first: int = 0, **changes: object) -> list[dict[str, object]]:
+def pairs(count: int, first: int = 0, **changes: object) -> list[dict[str, Any]]:
     """Rows that differ in URL, caption and hash."""
     return [pair(number, **changes) for number in range(first, first + count)]
 
 
-def hashed(rows: Iterable[Row]) -> list[dict[str, object]]:
+def hashed(rows: Iterable[Row]) -> list[dict[str, Any]]:
     """The rows with the hash that their URL and caption have."""
     return [
         {**row, "hash": mmh3.hash64(f"{row['url'] or ''}{row['text'] or ''}".encode())[0]}
@@ -122,13 +123,13 @@ def load_rows(folder: Path, rows: Sequence[Row], release: Release = SAMPLE) -> W
     return load(folder / "shards", release)
 
 
-def fetch(warehouse: Warehouse, query: str, *parameters: object) -> list[tuple[object, ...]]:
+def fetch(warehouse: Warehouse, query: str, *parameters: object) -> list[tuple[Any, ...]]:
     """What a query finds in a warehouse."""
     with warehouse.connect(read_only=True) as connection:
         return connection.execute(query, parameters).fetchall()
 
 
-def column(warehouse: Warehouse, query: str, *parameters: object) -> list[object]:
+def column(warehouse: Warehouse, query: str, *parameters: object) -> list[Any]:
     """The only column of what a query finds in a warehouse."""
     return [value for (value,) in fetch(warehouse, query, *parameters)]
 
@@ -152,7 +153,7 @@ def held(warehouse: Warehouse) -> dict[str, tuple[object, object]]:
     }
 
 
-def snapshot(warehouse: Warehouse) -> tuple[list[object], list[tuple[object, ...]]]:
+def snapshot(warehouse: Warehouse) -> tuple[list[Any], list[tuple[Any, ...]]]:
     """Every row of `pairs`, and every line of the ledger with its time of loading."""
     return (
         column(warehouse, "SELECT pairs::VARCHAR FROM pairs ORDER BY ALL"),
@@ -204,7 +205,7 @@ def create_score_views(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE TEMP VIEW {name} AS {query}")
 
 
-def compute(name: str, valid_pairs: pa.Table) -> list[tuple[object, ...]]:
+def compute(name: str, valid_pairs: pa.Table) -> list[tuple[Any, ...]]:
     """The rows of a derived table over the given valid pairs, without a warehouse."""
     with duckdb.connect() as connection:
         connection.register("valid_pairs", valid_pairs)

@@ -23,6 +23,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import SimpleNamespace
+from typing import Any
 
 import huggingface_hub.utils._detect_agent as detect_agent
 import numpy as np
@@ -49,7 +50,7 @@ SETTINGS = (
     *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS"),
 )
 
-Row = tuple[object, ...]
+Row = tuple[Any, ...]
 
 
 @cache
@@ -241,7 +242,7 @@ def json_reply(value: object, status: int = 200) -> Reply:
     return status, {"Content-Type": "application/json"}, json.dumps(value).encode()
 
 
-def entry(path: object, content: bytes = b"x", **other: object) -> dict[str, object]:
+def entry(path: object, content: bytes = b"x", **other: object) -> dict[str, Any]:
     """A file's entry in a listing, as the Hub words it."""
     sha256, size = hashlib.sha256(content).hexdigest(), len(content)
     lfs = {"oid": sha256, "size": size, "pointerSize": 130}

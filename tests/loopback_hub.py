@@ -32,7 +32,7 @@ from email.message import Message
 from fnmatch import fnmatchcase
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path, PurePosixPath
-from typing import Literal, Self
+from typing import Any, Literal, Self
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 # "redirect" is a request at the storage address a redirecting hub sends downloads to.
@@ -242,7 +242,7 @@ def _refusal(status: Status, commit: str = "") -> _Answer:
 def _info(repo: str, commit: str, tree: Mapping[str, Blob], *, blobs: bool) -> _Answer:
     known = {"id": repo, "author": repo.split("/")[0], "sha": commit, "private": False}
     more = {"gated": False, "disabled": False, "downloads": 0, "likes": 0, "tags": []}
-    siblings: list[dict[str, object]] = [{"rfilename": name} for name in tree]
+    siblings: list[dict[str, Any]] = [{"rfilename": name} for name in tree]
     for sibling, blob in zip(siblings, tree.values(), strict=True):
         if blobs:
             sibling |= {"size": blob.size, "blobId": blob.oid}
@@ -252,16 +252,16 @@ def _info(repo: str, commit: str, tree: Mapping[str, Blob], *, blobs: bool) -> _
     return _json(known | more | {"siblings": siblings})
 
 
-def _entries(tree: Mapping[str, Blob], folder: str, *, recursive: bool) -> list[dict[str, object]]:
+def _entries(tree: Mapping[str, Blob], folder: str, *, recursive: bool) -> list[dict[str, Any]]:
     """The listing of a folder ("" for the top), folders too, as the tree endpoint words it."""
-    entries: dict[str, dict[str, object]] = {}
+    entries: dict[str, dict[str, Any]] = {}
     for name, blob in tree.items():
         for parent in PurePosixPath(name).parents:
             path = str(parent)
             if path not in ("/", ".", ".."):
                 oid = _git_oid(path.encode())
                 entries[path] = {"type": "directory", "path": path, "size": 0, "oid": oid}
-        entry: dict[str, object] = {"type": "file", "path": name, "size": blob.size}
+        entry: dict[str, Any] = {"type": "file", "path": name, "size": blob.size}
         entries[name] = entry | {"oid": blob.oid}
         if blob.sha256:
             lfs = {"oid": blob.sha256, "size": blob.size, "pointerSize": blob.pointer_size}

@@ -3,13 +3,14 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from tests.builders import SCORES
 
-Row = Mapping[str, object]
-Line = tuple[object, ...]
+Row = Mapping[str, Any]
+Line = tuple[Any, ...]
 
 BINS_PER_UNIT = {"aesthetic": 20, "similarity": 200, "punsafe": 100, "pwatermark": 100}
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -164,7 +165,7 @@ def _leave_open(
         high[path].update(names)
 
 
-def _paths(rows: Keyed, value: tuple[object, ...]) -> list[str]:
+def _paths(rows: Keyed, value: tuple[Any, ...]) -> list[str]:
     return [row[0] for row in rows if row[1:] == value]
 
 

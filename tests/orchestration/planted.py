@@ -7,12 +7,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import mmh3
 import pyarrow.parquet as pq
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 PUBLISHED_ROWS = 52_068_913
 SIZE_IN_URL = re.compile(r"[-_](\d{2,5})x(\d{2,5})\.")
@@ -20,7 +21,7 @@ SIDES = ("width", "height")
 NAMES = ("url", "text", *SIDES, "similarity", "hash", "punsafe", "pwatermark", "aesthetic")
 
 
-def source_rows(folder: Path) -> list[dict[str, object]]:
+def source_rows(folder: Path) -> list[dict[str, Any]]:
     """Every row of a folder of V1 shards, by canonical name, with the shard it is from."""
     return [
         {"shard": file.name} | {name.lower(): value for name, value in row.items()}

@@ -1,7 +1,7 @@
 """What runs by itself: jobs, the schedule, and sensors that look for something new."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import dagster as dg
@@ -53,6 +53,11 @@ def tick(name: str, instance: dg.DagsterInstance, cursor: str | None = None) -> 
     return defs.get_sensor_def(name).evaluate_tick(context)
 
 
+def requests(said: SensorExecutionData | ScheduleExecutionData) -> Sequence[dg.RunRequest]:
+    """The runs that a sensor or a schedule asks for."""
+    return said.run_requests or ()
+
+
 def test_a_refresh_with_nothing_new_ends_at_once_and_says_so(
     data: Path,
     tmp_path: Path,
@@ -88,7 +93,7 @@ def test_a_commit_with_the_same_shards_has_nothing_new(
     made = launch("refresh", instance)
     assert made.success
     second = site.hub.publish(REPO, {**files, "README.md": b"only this has changed"})
-    assert len(tick("new_revision", instance).run_requests or []) == 1
+    assert len(requests(tick("new_revision", instance)) or []) == 1
     site.hub.clear_requests()
     again = launch("refresh", instance)
     assert again.success
@@ -101,7 +106,7 @@ def test_a_commit_with_the_same_shards_has_nothing_new(
     assert f"{second[:12]}, which is loaded" in str(after.skip_message)
     third = site.hub.publish(REPO, {**files, "zz.parquet": other_shard()})
     assert third != second
-    assert len(tick("new_revision", instance).run_requests or []) == 1
+    assert len(requests(tick("new_revision", instance)) or []) == 1
 
 
 def test_what_was_not_finished_is_not_taken_for_done(
@@ -183,7 +188,7 @@ def test_the_schedule_leaves_a_run_alone_that_is_under_way(stored: dg.DagsterIns
     def evaluated() -> ScheduleExecutionData:
         return schedule.evaluate_tick(dg.build_schedule_context(instance=stored))
 
-    assert len(evaluated().run_requests) == 1
+    assert len(requests(evaluated())) == 1
     job = defs.resolve_job_def("refresh")
     run = stored.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
     found = evaluated()
@@ -196,7 +201,7 @@ def test_the_schedule_leaves_a_run_alone_that_is_under_way(stored: dg.DagsterIns
 
 def test_a_new_commit_is_asked_for_once(site: Site, instance: dg.DagsterInstance) -> None:
     first = tick("new_revision", instance)
-    (request,) = first.run_requests
+    (request,) = requests(first)
     commit = site.listing().revision
     assert request.run_key == f"..{commit}"
     assert launch("refresh", instance).success
@@ -208,9 +213,10 @@ def test_a_new_commit_is_asked_for_once(site: Site, instance: dg.DagsterInstance
     )
     assert site.kinds() == {"revision": 1}
     (seen,) = same.asset_events
+    assert isinstance(seen, dg.AssetObservation)
     assert seen.tags["dagster/data_version"] == commit
     changed = site.hub.publish(REPO, {**small_shards(), "zz.parquet": other_shard()})
-    keys = {tick("new_revision", instance).run_requests[0].run_key for _ in range(2)}
+    keys = {requests(tick("new_revision", instance))[0].run_key for _ in range(2)}
     assert keys == {f"{commit}..{changed}"}
 
 
@@ -227,26 +233,26 @@ def test_an_error_is_told_and_waited_out(
     second = tick("new_revision", instance, first.cursor)
     assert "failed once, trying again at 20" in str(second.skip_message)
     assert len(site.hub.requests) == 1  # it did not ask
-    due = json.loads(first.cursor)
+    due = json.loads(first.cursor or "")
     third = tick("new_revision", instance, json.dumps({**due, "not_before": 0}))
     assert "failed 2 times in a row" in str(third.skip_message)
-    waits = [json.loads(t.cursor)["not_before"] for t in (first, third)]
+    waits = [json.loads(t.cursor or "")["not_before"] for t in (first, third)]
     assert waits[1] - waits[0] > 1000
     site.hub.lift()
     fourth = tick("new_revision", instance, json.dumps({**due, "not_before": 0}))
-    assert len(fourth.run_requests) == 1
+    assert len(requests(fourth)) == 1
 
 
 def test_a_folder_that_changes_is_seen(
     data: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert len(tick("new_files", instance).run_requests) == 1
+    assert len(requests(tick("new_files", instance))) == 1
     assert "not needed" in str(tick("new_revision", instance).skip_message)
     assert launch("refresh", instance).success
     assert "waiting for " in str(tick("new_files", instance).skip_message)
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
-    keys = {tick("new_files", instance).run_requests[0].run_key for _ in range(2)}
+    keys = {requests(tick("new_files", instance))[0].run_key for _ in range(2)}
     assert len(keys) == 1
     (tmp_path / "source" / "gone.parquet").symlink_to("nowhere")
     failed = tick("new_files", instance)

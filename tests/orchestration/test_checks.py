@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import mmh3
@@ -26,7 +27,7 @@ ROWS = 20_000
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 
 
-def clean_columns(rows: int) -> dict[str, list[object]]:
+def clean_columns(rows: int) -> dict[str, list[Any]]:
     """V1 rows that break no rule."""
     return {
         "URL": [f"https://host.example/{number}.jpg" for number in range(rows)],
@@ -44,7 +45,7 @@ def clean_columns(rows: int) -> dict[str, list[object]]:
     }
 
 
-def write(folder: Path, columns: dict[str, list[object]], name: str = "part-0.parquet") -> None:
+def write(folder: Path, columns: dict[str, list[Any]], name: str = "part-0.parquet") -> None:
     folder.mkdir(exist_ok=True)
     pq.write_table(pa.table(columns), folder / name)
 
@@ -127,7 +128,10 @@ def test_hostile_rows_are_shown_as_text(data: Path, tmp_path: Path) -> None:
     columns["TEXT"][0] = "<script>alert(1)</script>\x1b[31m\u202e" + "long " * 10_000
     write(tmp_path / "source", columns)
     check = run(INGEST | PAIRS_CHECKS).checks["pairs.url_http"]
-    (example,) = check.metadata["examples"].value
+    examples = check.metadata["examples"]
+    assert isinstance(examples, dg.JsonMetadataValue)
+    assert isinstance(examples.value, list)
+    (example,) = examples.value
     assert example["url"] == "javascript:alert(1)//[x](y)"
     assert example["text"].startswith("<script>alert(1)</script>\\x1b[31m\\u202e")
     assert len(example["text"]) < 200

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -111,7 +112,7 @@ print(json.dumps({"modules": sorted(sys.modules), "events": events}))
 
 
 @pytest.fixture(scope="module")
-def loading(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]:
+def loading(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """What loading the definitions does in a process of its own, in an empty folder."""
     folder = tmp_path_factory.mktemp("elsewhere")
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
@@ -128,16 +129,16 @@ def loading(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[object]]
         [sys.executable, "-c", _LOADING],
         cwd=folder, env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    found: dict[str, list[object]] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, list[Any]] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
-def test_loading_imports_nothing_slow(loading: dict[str, list[object]]) -> None:
+def test_loading_imports_nothing_slow(loading: dict[str, list[Any]]) -> None:
     slow = {"great_expectations", "matplotlib.pyplot", "huggingface_hub", "sqlalchemy", "pandas"}
     assert not slow & set(map(str, loading["modules"]))
 
 
-def test_loading_touches_nothing_but_code(loading: dict[str, list[object]]) -> None:
+def test_loading_touches_nothing_but_code(loading: dict[str, list[Any]]) -> None:
     code = (str(PROJECT), sys.prefix, sys.base_prefix)
     assert [e for e in loading["events"] if e[0] != "read"] == []
     outside = [path for _, path in loading["events"] if not str(path).startswith(code)]

@@ -1,8 +1,10 @@
 """Rows stay what the source has: nothing unreadable is taken for gone, nothing stale for loaded."""
 
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import mmh3
@@ -10,6 +12,7 @@ import pytest
 
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.warehouse import loading
+from laion_pipeline.warehouse.shard_rows import select_rows
 from tests.orchestration.runs import INGEST, Run, command, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
@@ -32,7 +35,7 @@ def data(tmp_path: Path, source: Path) -> Iterator[Path]:
         yield tmp_path / "data"
 
 
-def rows_of(shard: int, rows: int) -> dict[str, list[object]]:
+def rows_of(shard: int, rows: int) -> dict[str, list[Any]]:
     """Clean rows, different in each shard, whose captions are all as long."""
     columns = clean_columns(rows)
     columns["URL"] = [f"https://host.example/{shard}/{number:04}.jpg" for number in range(rows)]
@@ -116,12 +119,12 @@ def test_a_shard_that_was_only_touched_is_loaded(data: Path, source: Path) -> No
 def test_a_shard_replaced_while_it_is_loaded_leaves_no_trace(
     data: Path, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = loading.select_rows
+    read = select_rows
 
-    def disturbed(*arguments: object) -> object:
+    def disturbed(*arguments: Any) -> object:
         """Replaces a shard at the last moment, as another program may."""
         write(source, rows_of(8, 50), NAMES[3])
-        return read(*arguments)  # type: ignore[arg-type]
+        return read(*arguments)
 
     with monkeypatch.context() as patch:
         patch.setattr(loading, "select_rows", disturbed)
@@ -137,15 +140,15 @@ def test_a_shard_that_is_being_written_is_not_listed(tmp_path: Path) -> None:
     from laion_pipeline.sources import shards
 
     (file,) = generate_sample(tmp_path, rows=500, shards=1)
-    digest = shards.hashlib.file_digest
+    digest = hashlib.file_digest
 
-    def written_meanwhile(*arguments: object) -> object:
+    def written_meanwhile(*arguments: Any) -> object:
         with file.open("ab") as stream:
             stream.write(b"more")
-        return digest(*arguments)  # type: ignore[arg-type]
+        return digest(*arguments)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards.hashlib, "file_digest", written_meanwhile)
+        patch.setattr(hashlib, "file_digest", written_meanwhile)
         with pytest.raises(SourceError, match="is being written"):
             shards.describe_file(tmp_path, file.name)
 
@@ -177,7 +180,7 @@ def test_empty_shards_are_all_alike(data: Path, source: Path) -> None:
     assert named(run(), "shards_unique")[0]
 
 
-def summary(data: Path) -> list[tuple[object, ...]]:
+def summary(data: Path) -> list[tuple[Any, ...]]:
     return query(data, "FROM score_summary ORDER BY ALL")
 
 

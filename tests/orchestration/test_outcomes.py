@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import mmh3
 import pytest
@@ -12,7 +13,7 @@ from tests.orchestration.runs import RELEASE, command, configured, query
 from tests.orchestration.test_checks import clean_columns, write
 
 REAL_ROWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "laion2B-multi-real"
-Columns = dict[str, list[object]]
+Columns = dict[str, list[Any]]
 
 
 @pytest.fixture
@@ -211,7 +212,7 @@ def test_each_revision_is_compared_with_the_one_before(data: Path, tmp_path: Pat
     assert query(data, "SELECT count(DISTINCT revision) FROM release_history") == [(3,)]
 
 
-def diff(data: Path) -> dict[str, list[object]]:
+def diff(data: Path) -> dict[str, list[Any]]:
     """Shards that changed: rows added, removed, with another text, with other scores."""
     lines = query(
         data, "SELECT shard, added, removed, changed_text, changed_scores FROM revision_diff"
@@ -219,7 +220,7 @@ def diff(data: Path) -> dict[str, list[object]]:
     return {shard: counts for shard, *counts in lines if any(counts)}
 
 
-def expected_diff(before: list[dict[str, object]], after: list[dict[str, object]]) -> list[object]:
+def expected_diff(before: list[dict[str, Any]], after: list[dict[str, Any]]) -> list[Any]:
     old, new = ({row["hash"]: row for row in rows} for rows in (before, after))
     kept = old.keys() & new.keys()
     scores = ("similarity", "punsafe", "pwatermark", "aesthetic")

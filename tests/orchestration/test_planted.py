@@ -37,7 +37,7 @@ NAN, INFINITE = math.nan, math.inf
 EVIL = "<img src=x onerror=alert(1)> **bold** [x](javascript:alert(1)) ```\x07\u202e"
 
 # A rule of the contract, and what each of the rows that break it has instead of a good row's.
-PLANTED_BY_HAND: dict[str, list[dict[str, object]]] = {
+PLANTED_BY_HAND: dict[str, list[dict[str, Any]]] = {
     "url_http": [
         {"url": url}
         for url in (
@@ -67,7 +67,7 @@ PLANTED_BY_HAND: dict[str, list[dict[str, object]]] = {
     "text_without_control_characters": [{"text": text} for text in ("a\tb", "bell\x07", "\x9f?")],
     "text_without_html_entities": [{"text": text} for text in ("&amp;", "R&#38;B", "it&#x27;s")],
 }
-AT_THE_BOUNDARY: list[dict[str, object]] = [
+AT_THE_BOUNDARY: list[dict[str, Any]] = [
     {"url": "HTTP://h"},
     {"text": "."},
     {"width": 1, "height": 1},
@@ -84,7 +84,7 @@ AT_THE_BOUNDARY: list[dict[str, object]] = [
     {"text": "zero\u200bwidth"},
 ]
 # Each breaks several rules at once, and is one row of quarantine.
-MANIFOLD: list[dict[str, object]] = [
+MANIFOLD: list[dict[str, Any]] = [
     {"url": "javascript:1", "text": " ", "width": 0, "height": -5, "similarity": NAN},
     {"url": None, "text": None, "aesthetic": None, "punsafe": 2.0, "pwatermark": -2.0},
     {"url": "javascript://host", "width": 0, "text": EVIL},
@@ -116,15 +116,15 @@ class Planted:
     """A run of everything, and the rows it was run on."""
 
     data: Path
-    rows: list[dict[str, object]]
+    rows: list[dict[str, Any]]
     run: Run
 
     @property
-    def valid(self) -> list[dict[str, object]]:
+    def valid(self) -> list[dict[str, Any]]:
         return [row for row in self.rows if not reasons(row)]
 
     @property
-    def broken(self) -> list[dict[str, object]]:
+    def broken(self) -> list[dict[str, Any]]:
         return [row for row in self.rows if reasons(row)]
 
     def metadata(self, check: str) -> dict[str, Any]:
@@ -289,15 +289,16 @@ def test_strangers_words_are_shown_as_text_and_nothing_else(done: Planted) -> No
     for rule in ("url_http", "width_positive"):
         check = done.run.checks[f"pairs.{rule}"].metadata["examples"]
         assert isinstance(check, dg.JsonMetadataValue)
+        assert isinstance(check.value, list)
         assert shown in [row["text"] for row in check.value]
-    for check in done.run.checks.values():
-        for name, value in check.metadata.items():
+    for result in done.run.checks.values():
+        for name, value in result.metadata.items():
             if name != "examples":
                 assert "alert(1)" not in repr(value), name
-        assert "alert(1)" not in str(check.description)
-    for check in CHECKS:
-        for row in done.metadata(check).get("examples", []):
+        assert "alert(1)" not in str(result.description)
+    for told in CHECKS:
+        for row in done.metadata(told).get("examples", []):
             assert all(v is None or isinstance(v, str | int | float) for v in row.values())
-            for value in (value for value in row.values() if isinstance(value, str)):
-                assert not [c for c in value if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")]
-                assert len(re.sub(r"\\(x..|u....|U.{8}|[tnr])", "?", value)) <= 80
+            for text in (text for text in row.values() if isinstance(text, str)):
+                assert not [c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp")]
+                assert len(re.sub(r"\\(x..|u....|U.{8}|[tnr])", "?", text)) <= 80

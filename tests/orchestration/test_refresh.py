@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -23,13 +24,13 @@ def data(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "data"
 
 
-def rows_by_shard(data: Path) -> dict[str, list[tuple[object, ...]]]:
+def rows_by_shard(data: Path) -> dict[str, list[tuple[Any, ...]]]:
     rows = query(
         data,
         "SELECT path, url, text, hash, shard_id FROM pairs JOIN shards USING (shard_id)"
         " ORDER BY ALL",
     )
-    found: dict[str, list[tuple[object, ...]]] = {}
+    found: dict[str, list[tuple[Any, ...]]] = {}
     for path, *rest in rows:
         found.setdefault(path, []).append(tuple(rest))
     return found

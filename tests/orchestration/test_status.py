@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -20,7 +21,7 @@ def data(tmp_path: Path) -> Iterator[Path]:
         yield tmp_path / "data"
 
 
-def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, object], str]:
+def status(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any], str]:
     """The exit status, what a program reads, and what a person does."""
     exit_status = main(["status", "--json"])
     for_programs = json.loads(capsys.readouterr().out)
@@ -72,13 +73,13 @@ def test_a_failed_check_or_run_is_an_exit_status(
         assert run(instance=instance).success
         code, said, text = status(capsys)
         assert code == 1
-        assert set(said["failed"]) == {"pairs.similarity_range"}  # type: ignore[call-overload]
+        assert set(said["failed"]) == {"pairs.similarity_range"}
         assert "  failed: pairs.similarity_range: 50 of 1,100 rows" in text
-        assert said["last_run"]["status"] == "SUCCESS"  # type: ignore[index]
+        assert said["last_run"]["status"] == "SUCCESS"
         (tmp_path / "source" / "zz.parquet").write_bytes(b"no shard")
         assert not run(instance=instance).success
         _, said, _ = status(capsys)
-        assert said["last_run"]["status"] == "FAILURE"  # type: ignore[index]
+        assert said["last_run"]["status"] == "FAILURE"
 
 
 def test_a_new_commit_is_seen_and_a_hub_that_is_down_is_told(

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import duckdb
@@ -249,9 +250,9 @@ def test_assets_are_materialized_after_what_they_read(first: Run) -> None:
     assert order[-1] == "report"
 
 
-def table_files(data: Path) -> dict[str, object]:
+def table_files(data: Path) -> dict[str, Any]:
     """The published tables byte for byte, but for the column that says when."""
-    files: dict[str, object] = {
+    files: dict[str, Any] = {
         file.name: file.read_bytes() for file in (data / RELEASE / "tables").iterdir()
     }
     history = pq.read_table(data / RELEASE / "tables" / "release_history.parquet")

@@ -1,6 +1,7 @@
 """Charts: each is drawn whatever the data, says what it shows, and is the same every time."""
 
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def with_tables(warehouse: Warehouse) -> Warehouse:
     return warehouse
 
 
-def made(folder: Path, rows: list[Row], release: Release = SAMPLE) -> Warehouse:
+def made(folder: Path, rows: Sequence[Row], release: Release = SAMPLE) -> Warehouse:
     return with_tables(load_rows(folder, rows, release))
 
 

@@ -6,6 +6,7 @@ import string
 import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -47,7 +48,7 @@ NOT_THERE = ["", " ", "\t\n\x85", "".join(BLANKS), None]
 UNKNOWN = [None, NAN]
 
 # A rule, the column it is about, values that break it and no other rule, and values that keep it.
-CASES: list[tuple[str, str, list[object], list[object]]] = [
+CASES: list[tuple[str, str, list[Any], list[Any]]] = [
     (
         "url_http",
         "url",
@@ -318,7 +319,7 @@ def test_every_column_has_an_answer_for_what_is_no_value() -> None:
           for score, values in scores.items() for value, rule in values),
     ]  # fmt: skip
     assert {name for name, *_ in answers} == set(CORE)
-    found = broken_by_sql(pair(**{name: value}) for name, value, _ in answers)
+    found = broken_by_sql({**pair(), name: value} for name, value, _ in answers)
     for (name, value, rule), broken in zip(answers, found, strict=True):
         assert broken == {rule} - {""}, f"{name} {value!r}"
 
@@ -399,7 +400,7 @@ def test_every_entity_of_html_is_found() -> None:
 @given(st.lists(st.floats() | st.none(), min_size=1, max_size=40))
 def test_rules_for_scores_decide_as_plain_python_does(values: list[float | None]) -> None:
     scores = ("similarity", "punsafe", "pwatermark", "aesthetic")
-    rows = [pair(**{score: value}) for value in values for score in scores]
+    rows: list[Row] = [{**pair(), score: value} for value in values for score in scores]
     for row, found in zip(rows, broken_by_sql(rows), strict=True):
         assert found == broken_in(row), row
 

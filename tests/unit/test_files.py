@@ -41,7 +41,8 @@ def test_a_failure_leaves_the_old_file_alone(
                 beside.write_text("half of the n")
             raise error
 
-    with pytest.raises(OutputError if isinstance(error, OSError) else error):
+    expected = error if isinstance(error, type) else type(error)
+    with pytest.raises(OutputError if issubclass(expected, OSError) else expected):
         fail()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -128,8 +129,7 @@ def test_a_hash_that_is_none_is_refused(
     if isinstance(oid, str):
         oid = oid.format(tmp_path=tmp_path)
     hostile = entry("a.parquet", lfs={"oid": oid, "size": 1, "pointerSize": 130})
-    files = lambda *_: (200, {}, b"x")  # noqa: E731
-    with scripted_server(monkeypatch, scripted_listing([hostile], files)):
+    with scripted_server(monkeypatch, scripted_listing([hostile], lambda *_: (200, {}, b"x"))):
         refused(site)
     assert not list(tmp_path.glob("evil*"))
 
@@ -140,7 +140,7 @@ def test_a_hash_that_is_none_is_refused(
     ids=str,
 )
 def test_an_entry_that_is_not_as_the_hub_words_it(
-    site: Site, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, object]
+    site: Site, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, Any]
 ) -> None:
     entries = [entry("a.parquet"), entry("b.parquet") | wrong]
     with scripted_server(monkeypatch, scripted_listing(entries)):
@@ -151,7 +151,7 @@ def test_an_entry_that_is_not_as_the_hub_words_it(
     "entries", [["a.parquet"], [None], [{}], [{"type": "file"}], [[]]], ids=str
 )
 def test_entries_that_are_none(
-    site: Site, monkeypatch: pytest.MonkeyPatch, entries: list[object]
+    site: Site, monkeypatch: pytest.MonkeyPatch, entries: list[Any]
 ) -> None:
     with scripted_server(monkeypatch, scripted_listing(entries)):
         assert "does not answer as the Hub does" in refused(site)

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -42,7 +43,7 @@ def published(rows: int | None) -> Release:
     return SAMPLE.model_copy(update={"published_rows": rows})
 
 
-def stated(number: int, size: str = "640x480", **changes: object) -> dict[str, object]:
+def stated(number: int, size: str = "640x480", **changes: object) -> dict[str, Any]:
     """A row whose URL states a size, with the hash that it should have."""
     url = f"https://www.host.example/{number}-{size}.jpg"
     return hashed([{**pair(number), "url": url, **changes}])[0]
@@ -60,7 +61,7 @@ def statuses(results: Mapping[str, CheckResult]) -> dict[str, Status]:
 
 def not_passed(results: Mapping[str, CheckResult]) -> dict[str, Status]:
     """The checks that did not pass, but for those that SAMPLE, or a first load, is not held to."""
-    found = {name: s for name, s in statuses(results).items() if s != "passed"}
+    found: dict[str, Status] = {n: s for n, s in statuses(results).items() if s != "passed"}
     assert found.pop("rows_retained") == "nothing to compare with"
     assert found.pop("aesthetic_filter") == "not in this release"
     return found
@@ -320,7 +321,7 @@ def test_repeats_are_all_but_the_first_within_and_across_shards(tmp_path: Path) 
     for name, key in (("urls_unique", "url"), ("hashes_unique", "hash")):
         seen: set[object] = set()
         failing: Counter[str] = Counter()
-        values: list[object] = []
+        values: list[Any] = []
         for number, shard in enumerate(shards):
             for value in (row[key] for row in shard if row[key] is not None):
                 if value in seen:
@@ -406,7 +407,7 @@ def test_the_sample_is_of_200_000_rows_the_same_whatever_the_order(tmp_path: Pat
         assert sum(n for _, n in result.shards) == SAMPLED
         drawn.append(column(warehouse, "SELECT list_sort(list(hash)) FROM hash_mismatches")[0])
     assert drawn[0] == drawn[1]
-    assert len(set(drawn[0])) == SAMPLED  # type: ignore[call-overload]
+    assert len(set(drawn[0])) == SAMPLED
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,7 +54,7 @@ def exported(warehouse: Warehouse, path: Path) -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def random_shards() -> Sequence[Sequence[dict[str, object]]]:
+def random_shards() -> Sequence[Sequence[dict[str, Any]]]:
     """Shards of rows that break any rules, each row with those that it breaks."""
     choose = random.Random(11)
     rows = []
@@ -71,7 +72,7 @@ def load_shards(folder: Path, shards: Sequence[Sequence[Row]]) -> Warehouse:
 
 
 def test_the_file_holds_just_the_broken_rows_with_shard_and_reasons(
-    random_shards: Sequence[Sequence[dict[str, object]]], tmp_path: Path
+    random_shards: Sequence[Sequence[dict[str, Any]]], tmp_path: Path
 ) -> None:
     warehouse = load_shards(tmp_path, random_shards)
     table = exported(warehouse, tmp_path / "out" / "quarantine.parquet")
@@ -97,7 +98,7 @@ def in_order(row: Row) -> Row:
 
 
 def test_rows_per_reason_and_shard_are_counted(
-    random_shards: Sequence[Sequence[dict[str, object]]], tmp_path: Path
+    random_shards: Sequence[Sequence[dict[str, Any]]], tmp_path: Path
 ) -> None:
     warehouse = load_shards(tmp_path, random_shards)
     table = tables()["quarantine_counts"]
@@ -106,7 +107,7 @@ def test_rows_per_reason_and_shard_are_counted(
         (reason, f"it's-part-{n}.parquet")
         for n, rows in enumerate(random_shards)
         for row in rows
-        for reason in row["reasons"]  # type: ignore[attr-defined]
+        for reason in row["reasons"]
     )
     lines = sorted((reason, -n, shard) for (reason, shard), n in expected.items())
     wanted = [(reason, shard, -n) for reason, n, shard in lines]

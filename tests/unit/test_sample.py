@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import mmh3
@@ -23,7 +24,7 @@ from laion_pipeline.sources.sample.shards import (
     planted_duplicate_urls,
 )
 
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 LAYOUT = pa.schema(
     {
         "URL": pa.string(),
@@ -175,7 +176,7 @@ def test_every_rule_is_broken_in_every_shard(
     ],
 )
 def test_even_a_small_sample_breaks_rules_in_every_way(
-    column: str, values: list[object], small: tuple[Path, ...]
+    column: str, values: list[Any], small: tuple[Path, ...]
 ) -> None:
     found = [row[column] for row in read(small)]
     assert set(values) <= set(found)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,7 +17,7 @@ from tests.oracles import Line, score_extremes
 NAMES = ("score", "extreme", "rank", *CORE, "shard_id")
 
 
-def extremes(rows: Sequence[Row]) -> list[dict[str, object]]:
+def extremes(rows: Sequence[Row]) -> list[dict[str, Any]]:
     table = table_of(rows).append_column("shard_id", pa.array(range(len(rows)), pa.int32()))
     found = [dict(zip(NAMES, line, strict=True)) for line in compute("score_extremes", table)]
     for line in found:
@@ -25,7 +26,7 @@ def extremes(rows: Sequence[Row]) -> list[dict[str, object]]:
     return found
 
 
-def ranking(found: list[dict[str, object]]) -> list[Line]:
+def ranking(found: list[dict[str, Any]]) -> list[Line]:
     return [
         (*(line[name] for name in ("score", "extreme", "rank", "url", "hash")),
          line[str(line["score"])])
@@ -33,7 +34,7 @@ def ranking(found: list[dict[str, object]]) -> list[Line]:
     ]  # fmt: skip
 
 
-def urls(found: list[dict[str, object]], score: str, extreme: str) -> list[object]:
+def urls(found: list[dict[str, Any]], score: str, extreme: str) -> list[Any]:
     return [line["url"] for line in found if (line["score"], line["extreme"]) == (score, extreme)]
 
 
@@ -75,7 +76,8 @@ def test_only_a_hundred_urls_are_kept(drawn: list[tuple[int, int]], extra: int) 
     rows: list[Row] = [
         pair(url, hash=number, **dict.fromkeys(SCORES, value / 20))
         for number, (url, value) in enumerate(drawn)
-    ] + pairs(extra, first=500)
+    ]
+    rows += pairs(extra, first=500)
     assert ranking(extremes(rows)) == score_extremes(rows)
 
 

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -87,7 +88,7 @@ def with_shard(rows: Sequence[Row]) -> pa.Table:
     return table_of(rows).append_column("shard_id", pa.array([0] * len(rows), pa.int32()))
 
 
-def list_of(value: object) -> list[object]:
+def list_of(value: object) -> list[Any]:
     assert isinstance(value, list)
     return value
 

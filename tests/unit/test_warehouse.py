@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
+from typing import Any
 
 import duckdb
 import pytest
@@ -49,7 +50,7 @@ def held(file: Path) -> Iterator[subprocess.Popen[str]]:
             holder.stdin.close()
 
 
-def use(warehouse: Warehouse, statement: str, **how: bool) -> list[tuple[object, ...]]:
+def use(warehouse: Warehouse, statement: str, **how: bool) -> list[tuple[Any, ...]]:
     with warehouse.connect(**how) as connection:
         return connection.execute(statement).fetchall()
 
