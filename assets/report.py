@@ -9,23 +9,18 @@ from assets.ui.links import file_metadata
 from laion_pipeline.charts import CHARTS, require_current
 from laion_pipeline.finished import record_finished
 from laion_pipeline.quality.results import tally
-from laion_pipeline.report import ReportContent, render_report
-
-_TABLES = (
-    "score_summary", "resolution_counts", "score_extremes", "quarantine_counts", "revision_diff",
-    "revision_drift",
-)  # fmt: skip
+from laion_pipeline.report import REPORTED_TABLES, ReportContent, render_report
 
 
 @dg.asset(
-    deps=["pairs", *_TABLES, *(chart.name for chart in CHARTS)],
+    deps=["pairs", *REPORTED_TABLES, *(chart.name for chart in CHARTS)],
     group_name="report",
     retry_policy=RETRIES,
     freshness_policy=WEEKLY,
 )
 def report(laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
-    with laion.sound(_TABLES) as (session, provenance):
+    with laion.sound(REPORTED_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
         content = render_report(session.warehouse, session.paths)
         record_finished(session, code_version())

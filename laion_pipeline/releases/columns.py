@@ -94,5 +94,7 @@ COLUMNS: tuple[Column, ...] = (
 COLUMNS_BY_NAME: Mapping[str, Column] = {column.name: column for column in COLUMNS}
 
 # What `valid_pairs` always has, as nulls where a release lacks one, so that one SQL serves all.
-CORE_COLUMNS: tuple[Column, ...] = COLUMNS[:9]
+CORE_COLUMNS: tuple[Column, ...] = tuple(
+    column for column in COLUMNS if column.name not in ("license", "nsfw", "language")
+)
 SCORES: Mapping[str, Score] = {c.name: c for c in COLUMNS if isinstance(c, Score)}

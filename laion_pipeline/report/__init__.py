@@ -1,5 +1,5 @@
 """The report: one self-contained page, rendered from the warehouse and the charts."""
 
-from laion_pipeline.report.report import ReportContent, render_report
+from laion_pipeline.report.report import REPORTED_TABLES, ReportContent, render_report
 
-__all__ = ["ReportContent", "render_report"]
+__all__ = ["REPORTED_TABLES", "ReportContent", "render_report"]

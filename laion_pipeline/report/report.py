@@ -23,6 +23,12 @@ logger = logging.getLogger(__name__)
 
 Row = Mapping[str, object]
 
+# The derived tables that the page shows, or that have to be made before it says what there is.
+REPORTED_TABLES = (
+    "score_summary", "resolution_counts", "score_extremes", "quarantine_counts", "revision_diff",
+    "revision_drift",
+)  # fmt: skip
+
 RESOLUTIONS_SHOWN = 20
 EXTREMES_SHOWN = 5
 EXAMPLES_SHOWN = 5

@@ -12,7 +12,7 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import CheckResult, record_checks
 from laion_pipeline.releases.release import Release
-from laion_pipeline.report import render_report
+from laion_pipeline.report import REPORTED_TABLES, render_report
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.history import record_profile
 from laion_pipeline.tables.table import check_table, materialize_table
@@ -312,3 +312,10 @@ def test_a_report_needs_what_it_shows(missing: str, folder: Path) -> None:
         render_report(warehouse, paths)
     assert "\n" not in str(caught.value)
     assert not paths.report.exists()
+
+
+def test_every_table_is_shown_somewhere() -> None:
+    shown = {*REPORTED_TABLES, *(name for chart in CHARTS for name in chart.tables)}
+    shown |= {source for table in tables().values() for source in table.sources}
+    hidden = tables().keys() - shown
+    assert not hidden, "show it in laion_pipeline/report/report.html, or draw a chart of it"

@@ -13,6 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.releases import columns
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.history import HISTORY, record_profile
 from laion_pipeline.tables.table import check_table, materialize_table, read_tables
@@ -228,6 +229,11 @@ ROWS = st.lists(
     ),
     max_size=40,
 )
+
+
+def test_the_extremes_show_every_score() -> None:
+    shown = {column.name for column in tables()["score_extremes"].columns}
+    assert columns.SCORES.keys() <= shown, "select it in score_extremes.sql"
 
 
 @given(ROWS)
