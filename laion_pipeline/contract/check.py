@@ -12,8 +12,8 @@ class Check:
     """A demand, how much short of it is a warning or an error, and what to do about it.
 
     `summary` says what is demanded of any release, `demands` what of this one; where this release
-    cannot be held to it, `absent` says why. A failing check that is `blocking` keeps everything
-    downstream from being made, and its threshold is the contract's own where it is not
+    cannot be held to it, `skip_reason` says why. A failing check that is `blocking` keeps
+    everything downstream from being made, and its threshold is the contract's own where it is not
     `adjustable`. The threshold is on the share of failing `unit` unless it is on a `value_of`.
     """
 
@@ -23,7 +23,7 @@ class Check:
     advice: str
     threshold: Threshold
     asset: str = "pairs"
-    absent: str = ""
+    skip_reason: str = ""
     blocking: bool = False
     adjustable: bool = True
     unit: str = "rows"
@@ -52,14 +52,14 @@ class Check:
 class RowRule(Check):
     """A rule that every row of `pairs` should keep.
 
-    `holds` is a SQL predicate over the canonical columns; a row keeps the rule where it is true,
-    and breaks it where it is false or null. A row that breaks a rule with a `bit` is quarantined:
-    the bit is the rule's place in the `defects` mask and never changes, whatever other rules a
-    release has. A rule without one only counts.
+    `predicate` is SQL over the canonical columns; a row keeps the rule where it is true, and breaks
+    it where it is false or null. A row that breaks a rule with a `bit` is quarantined: the bit is
+    the rule's place in the `defects` mask and never changes, whatever other rules a release has. A
+    rule without one only counts.
     """
 
     column: str
-    holds: str
+    predicate: str
     bit: int | None = None
 
     @property
@@ -89,7 +89,7 @@ class RowRule(Check):
     @property
     def broken(self) -> str:
         """SQL that is true, never null, where a row breaks the rule."""
-        return f"({self.holds}) IS NOT TRUE"
+        return f"({self.predicate}) IS NOT TRUE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,16 +113,16 @@ class Measure(Check):
     """A demand that takes more than a row to see.
 
     `evidence` is a query whose rows each show some of what fails: `failing` says how many,
-    `shard_id`, which may be null, where; the other columns are there to be looked at. `of` is a
-    query for the number that they are a share of; zero or null when there is nothing to compare
-    with, and then `nothing` says why. `value`, where given, is a query for the value that the
-    threshold is on. `look_up` is what a person runs to find all that fails.
+    `shard_id`, which may be null, where; the other columns are there to be looked at.
+    `denominator` is a query for the number that they are a share of; zero or null when there is
+    nothing to compare with, and then `empty_reason` says why. `value`, where given, is a query for
+    the value that the threshold is on. `look_up` is what a person runs to find all that fails.
     """
 
     evidence: str
-    of: str
+    denominator: str
     look_up: str
-    nothing: str
+    empty_reason: str
     value: str = ""
 
     @property

@@ -46,11 +46,11 @@ class Contract:
     @cached_property
     def row_rules(self) -> tuple[RowRule, ...]:
         """The rules for rows that this release can be held to."""
-        return tuple(c for c in self.checks if isinstance(c, RowRule) and not c.absent)
+        return tuple(c for c in self.checks if isinstance(c, RowRule) and not c.skip_reason)
 
     def measures(self, asset: str) -> tuple[Measure, ...]:
         """The measures of an asset that this release can be held to."""
-        return tuple(c for c in self.on(asset) if isinstance(c, Measure) and not c.absent)
+        return tuple(c for c in self.on(asset) if isinstance(c, Measure) and not c.skip_reason)
 
     def __getitem__(self, name: str) -> Check:
         """The check with that name."""

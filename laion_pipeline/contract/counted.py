@@ -41,7 +41,7 @@ def counted_rules(release: Release) -> Iterator[RowRule]:
             advice=f"{_STILL_COUNTED} The release is not filtered as it is described: filter on"
             f" {score} yourself before training.",
             threshold=DEFECT,
-            holds="true",
+            predicate="true",
         )
         yield _kept(rule, release, release.filters.get(score))
     rule = RowRule(
@@ -52,7 +52,7 @@ def counted_rules(release: Release) -> Iterator[RowRule]:
         advice=f"{_STILL_COUNTED} A few in ten thousand are usual. Filter on similarity where it"
         " matters.",
         threshold=NOTED,
-        holds="true",
+        predicate="true",
     )
     cutoff = release.similarity_cutoff
     yield _kept(rule, release, None if cutoff is None else Interval(at_least=cutoff))
@@ -65,8 +65,8 @@ def counted_rules(release: Release) -> Iterator[RowRule]:
         advice=f"{_STILL_COUNTED} Tables about sizes leave them out. Many mean that the size"
         " columns were not read as they are spelled.",
         threshold=Threshold(warn_above=0.01),
-        absent=f"it has no {unknown[0]}" if unknown else "",
-        holds="width IS NOT NULL AND height IS NOT NULL",
+        skip_reason=f"it has no {unknown[0]}" if unknown else "",
+        predicate="width IS NOT NULL AND height IS NOT NULL",
     )
     yield from _captions()
 
@@ -75,15 +75,15 @@ def _kept(rule: RowRule, release: Release, kept: Interval | None) -> RowRule:
     """The rule that a score is within what the release's makers kept, if they say what that is."""
     score = rule.column
     if score not in release.columns:
-        return replace(rule, absent=f"it has no {score}")
+        return replace(rule, skip_reason=f"it has no {score}")
     if kept is None:
-        return replace(rule, absent=f"its makers publish no such limit on {score}")
+        return replace(rule, skip_reason=f"its makers publish no such limit on {score}")
     valid = valid_range(release, score).predicate(score)
     return replace(
         rule,
         demands=f"{kept.words(score)}, as the release's makers kept it",
         # A score that is out of its range, or not there, breaks the rule about that alone.
-        holds=f"({kept.predicate(score)}) OR ({valid}) IS NOT TRUE",
+        predicate=f"({kept.predicate(score)}) OR ({valid}) IS NOT TRUE",
     )
 
 
@@ -106,5 +106,5 @@ def _captions() -> Iterator[RowRule]:
             advice=f"{_STILL_COUNTED} {advice}",
             threshold=NOTED,
             # A blank caption is another rule's business.
-            holds=f"CASE WHEN {dirty} THEN NOT ({TEXT_IS_PRESENT}) ELSE true END",
+            predicate=f"CASE WHEN {dirty} THEN NOT ({TEXT_IS_PRESENT}) ELSE true END",
         )

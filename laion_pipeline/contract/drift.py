@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from laion_pipeline.contract.check import Measure
+from laion_pipeline.contract.tables import NO_PREVIOUS
 from laion_pipeline.contract.thresholds import Threshold
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.release import Release
 
 DRIFT: Final = "revision_drift"
-
-_NOTHING = "no other revision was loaded completely before, or only a part of this one is now"
 
 
 def drift_measures(release: Release) -> Iterator[Measure]:
@@ -24,11 +23,11 @@ def drift_measures(release: Release) -> Iterator[Measure]:
         advice="See `revision_diff` for the shards whose rows were added or removed.",
         threshold=Threshold(warn_above=0.05),
         unit="previous rows",
-        of="SELECT max(previous_rows) FROM revision_drift WHERE measure = 'rows'",
+        denominator="SELECT max(previous_rows) FROM revision_drift WHERE measure = 'rows'",
         evidence="SELECT NULL AS shard_id, abs(rows - previous_rows) AS failing, rows,"
         " previous_rows FROM revision_drift WHERE measure = 'rows' AND rows <> previous_rows",
         look_up="SELECT * FROM revision_diff ORDER BY added + removed DESC",
-        nothing=_NOTHING,
+        empty_reason=NO_PREVIOUS,
     )
     for score in SCORES:
         demands = f"{score} is spread as in the revision before"
@@ -42,11 +41,11 @@ def drift_measures(release: Release) -> Iterator[Measure]:
             " filtered or computed in another way: do not mix rows of the two revisions.",
             # The usual reading: below 0.1 stable, above 0.25 another population.
             threshold=Threshold(warn_above=0.1, error_above=0.25),
-            absent="" if score in release.columns else f"it has no {score}",
+            skip_reason="" if score in release.columns else f"it has no {score}",
             value_of="population stability index",
-            of=f"SELECT max(previous_rows) FROM {one}",
+            denominator=f"SELECT max(previous_rows) FROM {one}",
             evidence=f"SELECT NULL AS shard_id, 0 AS failing, * FROM {one} AND value > 0",
             value=f"SELECT max(value) FROM {one}",
             look_up=f"FROM {one}",
-            nothing=_NOTHING,
+            empty_reason=NO_PREVIOUS,
         )

@@ -38,7 +38,7 @@ def valid_range(release: Release, score: str) -> Interval:
 
 def quarantine_rules(release: Release) -> tuple[RowRule, ...]:
     """The rules that a row of `release` must keep to be valid."""
-    return tuple(rule for rule in all_quarantine_rules(release) if not rule.absent)
+    return tuple(rule for rule in all_quarantine_rules(release) if not rule.skip_reason)
 
 
 def all_quarantine_rules(release: Release) -> Iterator[RowRule]:
@@ -71,7 +71,7 @@ def _rule(
     name: str,
     column: str,
     demands: str,
-    holds: str,
+    predicate: str,
     advice: str,
     summary: str = "",
 ) -> RowRule:
@@ -82,8 +82,8 @@ def _rule(
         demands=demands,
         advice=advice,
         threshold=DEFECT,
-        absent="" if column in release.columns else f"it has no {column}",
-        holds=holds,
+        skip_reason="" if column in release.columns else f"it has no {column}",
+        predicate=predicate,
         bit=bit,
     )
 
@@ -91,7 +91,7 @@ def _rule(
 def defects_expression(release: Release) -> str:
     """SQL for the `defects` mask of a row: the sum of the masks of the rules it breaks."""
     rules = quarantine_rules(release)
-    return " + ".join(f"CASE WHEN {rule.holds} THEN 0 ELSE {rule.mask} END" for rule in rules)
+    return " + ".join(f"CASE WHEN {rule.predicate} THEN 0 ELSE {rule.mask} END" for rule in rules)
 
 
 def reasons_expression(rules: Iterable[RowRule]) -> str:

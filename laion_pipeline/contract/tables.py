@@ -19,6 +19,7 @@ HASH_MISMATCHES = "hash_mismatches"
 RETAINED = "rows_retained"
 # The share of the rows that may leave at once without being asked for.
 MOST_LOST = 0.05
+NO_PREVIOUS = "no other revision was loaded completely before, or only a part of this one is now"
 # The shards of the previous revision that have fewer rows now, or none.
 LOST_ROWS = (
     "FROM previous_shards AS before LEFT JOIN shards AS now ON now.shard_id = before.shard_id"
@@ -56,7 +57,9 @@ def structural_checks(release: Release) -> Iterator[Check]:
         blocking=True,
         adjustable=False,
         unit="shards",
-        of="SELECT count(*) FROM (SELECT shard_id FROM shards UNION SELECT shard_id FROM pairs)",
+        denominator=(
+            "SELECT count(*) FROM (SELECT shard_id FROM shards UNION SELECT shard_id FROM pairs)"
+        ),
         evidence=(
             "SELECT coalesce(ledger.shard_id, found.shard_id) AS shard_id, 1 AS failing,"
             " ledger.rows AS source_rows, coalesce(found.loaded, 0) AS rows_in_pairs"
@@ -71,7 +74,7 @@ def structural_checks(release: Release) -> Iterator[Check]:
             " USING (shard_id)\nWHERE rows IS DISTINCT FROM rows_in_pairs"
             " AND (rows <> 0 OR rows_in_pairs IS NOT NULL)"
         ),
-        nothing="there is no shard",
+        empty_reason="there is no shard",
     )
     demands = (
         "source rows = valid + quarantined, and a row is marked with just the rules that"
@@ -102,10 +105,10 @@ def table_measures(release: Release, accepted_removal: str) -> Iterator[Measure]
         threshold=EXACT,
         adjustable=False,
         unit="tables",
-        of="SELECT 1",
+        denominator="SELECT 1",
         evidence="SELECT NULL AS shard_id, 1 AS failing WHERE NOT EXISTS (FROM pairs)",
         look_up="SELECT path, rows FROM shards",
-        nothing="",
+        empty_reason="",
     )
     yield _published_rows(release)
     yield _unique(release, "urls_unique", "url")
@@ -136,13 +139,15 @@ def _size_orientation(release: Release) -> Measure:
         " value of `sizes_swapped`, in a TOML file named by LAION_RELEASE, and report it if it is"
         " one of the catalogue.",
         threshold=Threshold(error_above=0.5),
-        absent="" if {"width", "height"} <= set(release.columns) else "it has no width and height",
+        skip_reason=""
+        if {"width", "height"} <= set(release.columns)
+        else "it has no width and height",
         blocking=True,
         unit=f"sizes stated in URLs, in a sample of {ROW_SAMPLE_ROWS:,} rows",
-        of=f"SELECT count(*) FROM ({in_sample}) WHERE url_width <> url_height",
+        denominator=f"SELECT count(*) FROM ({in_sample}) WHERE url_width <> url_height",
         evidence=f"SELECT *, 1 AS failing FROM ({in_sample}) WHERE {disagree}",
         look_up=f"FROM (\n  {in_pairs}\n)\nWHERE {disagree}",
-        nothing="no URL states a size",
+        empty_reason="no URL states a size",
     )
 
 
@@ -164,14 +169,14 @@ def _rows_retained(accepted_removal: str) -> Measure:
         threshold=Threshold(error_above=MOST_LOST),
         blocking=True,
         unit="previous rows",
-        of="SELECT sum(rows) FROM previous_shards WHERE (SELECT complete FROM provenance)",
+        denominator="SELECT sum(rows) FROM previous_shards WHERE (SELECT complete FROM provenance)",
         evidence=(
             "SELECT now.shard_id, before.rows - coalesce(now.rows, 0) AS failing,"
             " before.path AS previous_shard, before.rows AS previous_rows, now.rows,"
             f" (SELECT revision FROM provenance) AS revision {LOST_ROWS} AND {not_accepted}"
         ),
         look_up=f"SELECT before.path, before.rows AS previous_rows, now.rows\n{LOST_ROWS}",
-        nothing="no other revision was loaded completely before, or only a part of this one is now",
+        empty_reason=NO_PREVIOUS,
     )
 
 
@@ -191,10 +196,10 @@ def _shards_unique() -> Measure:
         " one of the files out of the source, or tell the release's makers.",
         threshold=EXACT,
         unit="shards",
-        of="SELECT count(*) FROM shards",
+        denominator="SELECT count(*) FROM shards",
         evidence=f"SELECT shard_id, 1 AS failing, paths AS same_files, rows {same}",
         look_up=f"SELECT path, sha256, rows\n{same}\nORDER BY sha256, path",
-        nothing="there is no shard",
+        empty_reason="there is no shard",
     )
 
 
@@ -208,17 +213,17 @@ def _published_rows(release: Release) -> Measure:
         advice="How many rows there are is a property of a revision, and so no defect by itself."
         " Before comparing with published figures, see what the release's page says of this one.",
         threshold=Threshold(warn_above=0.02),
-        absent="" if published else "no number of rows is published",
+        skip_reason="" if published else "no number of rows is published",
         unit="published rows",
         # Nothing is said of part of a release.
-        of=f"SELECT {published or 0} FROM provenance WHERE complete",
+        denominator=f"SELECT {published or 0} FROM provenance WHERE complete",
         evidence=(
             f"SELECT NULL AS shard_id, abs(count(*) - {published or 0}) AS failing,"
             f" count(*) AS rows, {published or 0} AS published FROM pairs"
             f" HAVING failing > 0 AND (SELECT complete FROM provenance)"
         ),
         look_up="SELECT count(*) FROM pairs",
-        nothing="only some of the shards are loaded",
+        empty_reason="only some of the shards are loaded",
     )
 
 
@@ -236,8 +241,8 @@ def _unique(release: Release, name: str, column: str) -> Measure:
         advice="The rows are valid and counted; train on one of each. Subsets can leave the others"
         " out.",
         threshold=Threshold(warn_above=0.01),
-        absent="" if column in release.columns else f"it has no {column}",
-        of=f"SELECT count({column}) FROM pairs",
+        skip_reason="" if column in release.columns else f"it has no {column}",
+        denominator=f"SELECT count({column}) FROM pairs",
         evidence=(
             f"WITH repeated AS ({repeated}),"
             f" counted AS (SELECT {column}, shard_id, count(*) AS here FROM pairs"
@@ -255,7 +260,7 @@ def _unique(release: Release, name: str, column: str) -> Measure:
             f"WHERE {column} IN (SELECT {column} FROM pairs GROUP BY {column}"
             f" HAVING count(*) > 1)\nORDER BY {column}"
         ),
-        nothing=f"no row has a {column}",
+        empty_reason=f"no row has a {column}",
     )
 
 
@@ -268,11 +273,11 @@ def _hash_matches(release: Release) -> Measure:
         advice="url, text and hash of a row do not belong together: columns may be shifted, or text"
         " changed after hashing. Rows cannot be matched between revisions or releases by hash.",
         threshold=Threshold(error_above=0.001),
-        absent="" if "hash" in release.columns else "it has no hash",
+        skip_reason="" if "hash" in release.columns else "it has no hash",
         unit=f"rows of a sample of {ROW_SAMPLE_ROWS:,}",
-        of=f"SELECT count(*) FROM {ROW_SAMPLE}",
+        denominator=f"SELECT count(*) FROM {ROW_SAMPLE}",
         evidence=f"SELECT *, 1 AS failing FROM {HASH_MISMATCHES}",
         look_up=f"SELECT path AS shard, {HASH_MISMATCHES}.*\n"
         f"FROM {HASH_MISMATCHES} JOIN shards USING (shard_id)",
-        nothing="there are no rows",
+        empty_reason="there are no rows",
     )

@@ -61,7 +61,7 @@ def suites_of(contract: Contract, measured: Measurements) -> Iterator[Suite]:
 def _rows_suite(contract: Contract, rows: int) -> Suite:
     """For each row, by columns of zeros and ones, which rules it breaks and whether it says so."""
     rules = [rule for rule in contract.row_rules if rule.quarantines]
-    broken = "".join(f", CASE WHEN {r.holds} THEN 0 ELSE 1 END AS {r.name}" for r in rules)
+    broken = "".join(f", CASE WHEN {r.predicate} THEN 0 ELSE 1 END AS {r.name}" for r in rules)
     marks = " + ".join(f"{rule.name} * {rule.mask}" for rule in rules)
     wrong = f"CASE WHEN defects = {marks} THEN 0 ELSE 1 END AS {ACCOUNT}"
     # The first column is the one that rows are counted by, so it should cost nothing.

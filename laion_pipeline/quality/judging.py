@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 class Judgement:
     """What Great Expectations says of a check: the worst of its unmet expectations.
 
-    `unmet` counts them, and `failing` is what it counted itself, where it counted rows.
+    `unmet` counts them, and `failing_rows` is what it counted itself, where it counted rows.
     """
 
     verdict: Verdict = "passed"
     unmet: int = 0
-    failing: int | None = None
+    failing_rows: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _by_check(results: Sequence["ExpectationValidationResult"]) -> dict[str, Jud
         judgements[_check(result)] = Judgement(
             verdict=worse(before.verdict, _verdict(result)),
             unmet=before.unmet + (not result.success),
-            failing=result.result.get("observed_value"),
+            failing_rows=result.result.get("observed_value"),
         )
     return judgements
 

@@ -26,8 +26,8 @@ class Evidence:
 class Measured:
     """What a measure came to; no `value` where there was nothing to compare with."""
 
-    failing: int
-    of: int
+    failing_rows: int
+    denominator: int
     value: float | None
     evidence: Evidence
 
@@ -67,17 +67,17 @@ def measure_nothing(connection: duckdb.DuckDBPyConnection, asset: str) -> Measur
 
 
 def _take(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Measured:
-    of = int(_scalar(connection, measure.of) or 0)
+    denominator = int(_scalar(connection, measure.denominator) or 0)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE evidence AS {measure.evidence}")
     failing = int(_scalar(connection, "SELECT sum(failing) FROM evidence") or 0)
     evidence = _of_measure(connection) if failing or measure.value else Evidence()
     connection.execute("DROP TABLE evidence")
-    value: float | None = failing / of if of else None
-    if failing and not of:
+    value: float | None = failing / denominator if denominator else None
+    if failing and not denominator:
         value = 1.0
     if measure.value:
-        value = _scalar(connection, measure.value) if of else None
-    return Measured(failing, of, value, evidence)
+        value = _scalar(connection, measure.value) if denominator else None
+    return Measured(failing, denominator, value, evidence)
 
 
 def _of_measure(connection: duckdb.DuckDBPyConnection) -> Evidence:

@@ -96,18 +96,18 @@ class _Found:
 
 
 def _result(connection: duckdb.DuckDBPyConnection, check: Check, found: _Found) -> CheckResult:
-    if check.absent:
-        return _told(check, "not in this release", check.absent)
+    if check.skip_reason:
+        return _told(check, "not in this release", check.skip_reason)
     measured = found.measured.by_check.get(check.name)
     if isinstance(check, Measure) and measured is not None and measured.value is None:
-        return _told(check, "nothing to compare with", check.nothing)
+        return _told(check, "nothing to compare with", check.empty_reason)
     judgement = found.judged.get(check.name)
     if judgement is None:
         return _told(check, "failed", f"could not be checked, since {SCHEMA} failed")
     if isinstance(check, MarksCheck):
         return _account(connection, check, judgement, found.rows)
     if isinstance(check, RowRule) and check.quarantines:
-        failing = int(judgement.failing or 0)
+        failing = int(judgement.failing_rows or 0)
         share = failing / found.rows if found.rows else 0.0
         evidence = found.measured[check.name].evidence
         return _counted(check, judgement.verdict, Measured(failing, found.rows, share, evidence))
@@ -139,8 +139,8 @@ def _counted(check: Check, status: Status, measured: Measured) -> CheckResult:
         description=check.demands,
         threshold=check.threshold_in_words,
         unit=check.unit,
-        rows=measured.of,
-        failing_rows=measured.failing,
+        rows=measured.denominator,
+        failing_rows=measured.failing_rows,
         value=measured.value or 0.0,
         value_of=check.value_of,
         shards=measured.evidence.shards,
@@ -159,9 +159,9 @@ def _account(
     shown = _count(
         connection, "SELECT (SELECT count(*) FROM valid_pairs) + count(*) FROM quarantine"
     )
-    failing = int(judgement.failing or 0) + abs(source - shown)
+    failing = int(judgement.failing_rows or 0) + abs(source - shown)
     share = failing / rows if rows else float(failing > 0)
-    evidence = find_wrong_marks(connection, check) if judgement.failing else Evidence()
+    evidence = find_wrong_marks(connection, check) if judgement.failing_rows else Evidence()
     if source != shown:
         lost = {"source_rows": source, "valid_and_quarantined": shown}
         evidence = replace(evidence, examples=(lost, *evidence.examples)[:EXAMPLES])

@@ -526,7 +526,7 @@ def test_every_release_has_every_check_or_says_why_not(release: Release) -> None
     assert contract.checks == (*contract.on("pairs"), *contract.on("revision_drift"))
     for check in contract.checks:
         assert contract[check.name] is check
-        assert check.absent or check.demands, check.name
+        assert check.skip_reason or check.demands, check.name
         assert check.summary, check.name
         assert check.advice.endswith("."), check.name
         assert check.threshold_in_words, check.name
@@ -534,7 +534,7 @@ def test_every_release_has_every_check_or_says_why_not(release: Release) -> None
         assert (check.name, check.asset, check.blocking, check.unit, check.threshold) == (
             (like := CHECKS[check.name]).name, like.asset, like.blocking, like.unit, like.threshold
         )  # fmt: skip
-    absent = {check.name for check in contract.checks if check.absent}
+    absent = {check.name for check in contract.checks if check.skip_reason}
     assert absent == {
         *(f"{score}_{what}" for score in ("similarity", "punsafe", "pwatermark", "aesthetic")
           for what in ("range", "drift") if score not in release.columns),
@@ -560,7 +560,7 @@ def test_a_release_of_addresses_and_captions_is_held_to_what_it_has() -> None:
         *("every_source_row_loaded", "rows_retained", "shards_unique", "rows_present"),
         "urls_unique",
     ]
-    assert {c.absent for c in contract.on("pairs") if c.name == "sizes_known"} == {
+    assert {c.skip_reason for c in contract.on("pairs") if c.name == "sizes_known"} == {
         "it has no width"
     }
 
