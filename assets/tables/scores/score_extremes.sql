@@ -23,7 +23,7 @@ ends as (
     union all
     select 'bottom', 1
 ),
--- All pairs up to the 2,000th of each ranking, found without their captions, which are wide.
+-- All pairs up to the 2,000th of each ranking, whose value was found without reading captions.
 nearest as (
     select ends.extreme, ends.direction * found.value as position, found.* exclude (least, most)
     from (
