@@ -6,7 +6,7 @@ The `defects` mask, the Great Expectations suites, Dagster's checks and table sc
 the revision before, `thresholds` what decides between passing, a warning and an error.
 """
 
-from laion_pipeline.contract.check import Check, Measure, RowRule
+from laion_pipeline.contract.check import Check, Measure, QuarantineRule, RowRule
 from laion_pipeline.contract.contract import CHECKS, Contract, read_overrides
 from laion_pipeline.contract.rows import (
     defects_expression,
@@ -20,6 +20,7 @@ __all__ = [
     "Check",
     "Contract",
     "Measure",
+    "QuarantineRule",
     "RowRule",
     "Threshold",
     "defects_expression",

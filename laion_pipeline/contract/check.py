@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from laion_pipeline.contract.thresholds import EXACT, Threshold
+from laion_pipeline.contract.thresholds import EXACT, Threshold, share_of
+from laion_pipeline.releases.intervals import Interval
 
 ANY_IS_AN_ERROR = "an error where there is one"
 
@@ -32,7 +33,7 @@ class Check:
     @property
     def finds(self) -> str:
         """A query by which a person finds all that fails."""
-        return "DESCRIBE pairs"
+        raise NotImplementedError
 
     @property
     def threshold_in_words(self) -> str:
@@ -49,38 +50,81 @@ class Check:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowRule(Check):
+class SchemaCheck(Check):
+    """The demand that a table has just the columns that it should, of their types."""
+
+    @property
+    def finds(self) -> str:
+        """A query by which a person sees the columns that there are."""
+        return f"DESCRIBE {self.asset}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCheck(Check):
+    """A demand on every row of `pairs`, whose failing rows are counted shard by shard."""
+
+    @property
+    def failing(self) -> str:
+        """SQL that is true, never null, where a row fails."""
+        raise NotImplementedError
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """SQL for what a person should see of a failing row."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarksCheck(RowCheck):
+    """The demand that `defects` says of each row just what it breaks, which is SQL in `marks`."""
+
+    marks: str
+
+    @property
+    def finds(self) -> str:
+        """A query by which a person finds all rows that are not marked as they should be."""
+        return (
+            f"SELECT path AS shard, pairs.*, {self.marks} AS should_be\n"
+            f"FROM pairs LEFT JOIN shards USING (shard_id)\nWHERE {self.failing}"
+        )
+
+    @property
+    def failing(self) -> str:
+        """SQL that is true where a row is marked otherwise."""
+        return f"defects IS DISTINCT FROM ({self.marks})"
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """How the row is marked, how it should be, and what it is."""
+        return "defects", f"{self.marks} AS should_be", "url", "text"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What Great Expectations expects of a row that keeps a rule, for it to count by.
+
+    `value` is SQL over the canonical columns that is not null and lies `within` a range, where
+    there is one.
+    """
+
+    value: str
+    within: Interval | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowRule(RowCheck):
     """A rule that every row of `pairs` should keep.
 
     `predicate` is SQL over the canonical columns; a row keeps the rule where it is true, and breaks
-    it where it is false or null. A row that breaks a rule with a `bit` is quarantined: the bit is
-    the rule's place in the `defects` mask and never changes, whatever other rules a release has. A
-    rule without one only counts.
+    it where it is false or null. The row is valid all the same: how many do is only counted.
     """
 
     column: str
     predicate: str
-    bit: int | None = None
-
-    @property
-    def quarantines(self) -> bool:
-        """Whether a row that breaks the rule is not valid."""
-        return self.bit is not None
-
-    @property
-    def mask(self) -> int:
-        """The value that this rule adds to `defects` in a row that breaks it."""
-        return 0 if self.bit is None else 1 << self.bit
 
     @property
     def finds(self) -> str:
         """A query by which a person finds all rows that break the rule."""
-        if self.quarantines:
-            return (
-                "SELECT path AS shard, quarantine.*\n"
-                "FROM quarantine JOIN shards USING (shard_id)\n"
-                f"WHERE list_contains(reasons, '{self.name}')"
-            )
         return (
             "SELECT path AS shard, pairs.*\nFROM pairs JOIN shards USING (shard_id)\n"
             f"WHERE {self.broken}"
@@ -91,21 +135,57 @@ class RowRule(Check):
         """SQL that is true, never null, where a row breaks the rule."""
         return f"({self.predicate}) IS NOT TRUE"
 
+    @property
+    def failing(self) -> str:
+        """The same."""
+        return self.broken
+
+    @property
+    def shown(self) -> tuple[str, ...]:
+        """What the rule is about, and what the row is."""
+        return tuple(dict.fromkeys((self.column, "url", "text")))
+
+    @property
+    def expected(self) -> Expected:
+        """What is expected of a row that keeps the rule: here no more than the predicate."""
+        return Expected(f"CASE WHEN {self.predicate} THEN true END")
+
 
 @dataclass(frozen=True, kw_only=True)
-class MarksCheck(Check):
-    """The demand that `defects` says of each row just what it breaks, which is SQL in `marks`."""
+class QuarantineRule(RowRule):
+    """A rule that a row must keep to be valid; one that breaks it is quarantined.
 
-    marks: str
+    `bit` is the rule's place in the `defects` mask and never changes, whatever other rules a
+    release has. What is `counted_by` is not the predicate in other words, so that two counts that
+    agree mean something.
+    """
+
+    bit: int
+    counted_by: Expected
+
+    @property
+    def mask(self) -> int:
+        """The value that this rule adds to `defects` in a row that breaks it."""
+        return 1 << self.bit
 
     @property
     def finds(self) -> str:
-        """A query by which a person finds all rows that are not marked as they should be."""
+        """A query by which a person finds all rows that break the rule."""
         return (
-            f"SELECT path AS shard, pairs.*, {self.marks} AS should_be\n"
-            "FROM pairs LEFT JOIN shards USING (shard_id)\n"
-            f"WHERE defects IS DISTINCT FROM ({self.marks})"
+            "SELECT path AS shard, quarantine.*\n"
+            "FROM quarantine JOIN shards USING (shard_id)\n"
+            f"WHERE list_contains(reasons, '{self.name}')"
         )
+
+    @property
+    def failing(self) -> str:
+        """SQL for the rows that bear the rule's mark."""
+        return f"defects & {self.mask} <> 0"
+
+    @property
+    def expected(self) -> Expected:
+        """What is expected of a valid row."""
+        return self.counted_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +196,8 @@ class Measure(Check):
     `shard_id`, which may be null, where; the other columns are there to be looked at.
     `denominator` is a query for the number that they are a share of; zero or null when there is
     nothing to compare with, and then `empty_reason` says why. `value`, where given, is a query for
-    the value that the threshold is on. `look_up` is what a person runs to find all that fails.
+    the value that the threshold is on. `look_up` is what a person runs to find all that fails. What
+    is `sampled` reads a sample of the rows, which has to be drawn first.
     """
 
     evidence: str
@@ -124,8 +205,23 @@ class Measure(Check):
     look_up: str
     empty_reason: str
     value: str = ""
+    sampled: bool = False
 
     @property
     def finds(self) -> str:
         """A query by which a person finds all that fails."""
         return self.look_up
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowCount(Measure):
+    """A demand on how many rows there are: about `published`, or any at all."""
+
+    published: int | None = None
+
+    def limits(self, bound: float) -> tuple[int, int | None]:
+        """The fewest and the most rows by which a bound of the threshold is kept."""
+        if self.published is None:
+            return 1, None
+        off = share_of(bound, self.published)
+        return self.published - off, self.published + off

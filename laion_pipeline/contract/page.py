@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from laion_pipeline.contract.check import Check, RowRule
+from laion_pipeline.contract.check import Check, QuarantineRule
 from laion_pipeline.contract.contract import CHECKS
 from laion_pipeline.releases.columns import COLUMNS, SCORES
 from laion_pipeline.releases.release import Release, catalogue
@@ -55,10 +55,17 @@ def _page() -> Iterator[str]:
         " are never null."
     )
     for title, checks in (
-        ("Rules that a valid row keeps", [c for c in CHECKS.values() if _quarantines(c)]),
+        (
+            "Rules that a valid row keeps",
+            [c for c in CHECKS.values() if isinstance(c, QuarantineRule)],
+        ),
         (
             "Checks on `pairs`",
-            [c for c in CHECKS.values() if c.asset == "pairs" and not _quarantines(c)],
+            [
+                c
+                for c in CHECKS.values()
+                if c.asset == "pairs" and not isinstance(c, QuarantineRule)
+            ],
         ),
         ("Checks on `revision_drift`", [c for c in CHECKS.values() if c.asset != "pairs"]),
     ):
@@ -74,10 +81,6 @@ def _page() -> Iterator[str]:
     )
     usual = ", ".join(score.valid.words(name) for name, score in SCORES.items())
     yield f"\nWhere no range is given: {usual}."
-
-
-def _quarantines(check: Check) -> bool:
-    return isinstance(check, RowRule) and check.quarantines
 
 
 def _threshold(check: Check) -> str:

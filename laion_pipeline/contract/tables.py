@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from laion_pipeline.contract.check import Check, MarksCheck, Measure
+from laion_pipeline.contract.check import Check, MarksCheck, Measure, RowCount, SchemaCheck
 from laion_pipeline.contract.rows import defects_expression
 from laion_pipeline.contract.thresholds import EXACT, Threshold
 from laion_pipeline.releases.release import Release
@@ -37,7 +37,7 @@ _SIZE_IN_URL = r"[-_]([0-9]{2,5})x([0-9]{2,5})\."
 def structural_checks(release: Release) -> Iterator[Check]:
     """The checks on whether the table is what loading should have made of the shards."""
     demands = "pairs has just the columns of the contract, with its types and nullability"
-    yield Check(
+    yield SchemaCheck(
         name=SCHEMA,
         summary=demands,
         demands=demands,
@@ -97,7 +97,7 @@ def table_measures(release: Release, accepted_removal: str) -> Iterator[Measure]
     yield _size_orientation(release)
     yield _rows_retained(accepted_removal)
     yield _shards_unique()
-    yield Measure(
+    yield RowCount(
         name="rows_present",
         summary="there are rows at all",
         demands="there are rows at all",
@@ -143,6 +143,7 @@ def _size_orientation(release: Release) -> Measure:
         if {"width", "height"} <= set(release.columns)
         else "it has no width and height",
         blocking=True,
+        sampled=True,
         unit=f"sizes stated in URLs, in a sample of {ROW_SAMPLE_ROWS:,} rows",
         denominator=f"SELECT count(*) FROM ({in_sample}) WHERE url_width <> url_height",
         evidence=f"SELECT *, 1 AS failing FROM ({in_sample}) WHERE {disagree}",
@@ -206,7 +207,7 @@ def _shards_unique() -> Measure:
 def _published_rows(release: Release) -> Measure:
     published = release.published_rows
     demands = f"as many rows as were published once, {published:,}" if published else ""
-    return Measure(
+    return RowCount(
         name="published_rows",
         summary="as many rows as were published once",
         demands=demands,
@@ -214,6 +215,7 @@ def _published_rows(release: Release) -> Measure:
         " Before comparing with published figures, see what the release's page says of this one.",
         threshold=Threshold(warn_above=0.02),
         skip_reason="" if published else "no number of rows is published",
+        published=published,
         unit="published rows",
         # Nothing is said of part of a release.
         denominator=f"SELECT {published or 0} FROM provenance WHERE complete",
@@ -274,6 +276,7 @@ def _hash_matches(release: Release) -> Measure:
         " changed after hashing. Rows cannot be matched between revisions or releases by hash.",
         threshold=Threshold(error_above=0.001),
         skip_reason="" if "hash" in release.columns else "it has no hash",
+        sampled=True,
         unit=f"rows of a sample of {ROW_SAMPLE_ROWS:,}",
         denominator=f"SELECT count(*) FROM {ROW_SAMPLE}",
         evidence=f"SELECT *, 1 AS failing FROM {HASH_MISMATCHES}",

@@ -1,6 +1,8 @@
 """Thresholds: from which measured value on a check warns, and from which it fails."""
 
 from collections.abc import Mapping
+from fractions import Fraction
+from math import floor
 from pathlib import Path
 from typing import Literal, Self
 
@@ -55,6 +57,11 @@ class Threshold(BaseModel):
             for what, bound in bounds
             if bound is not None
         )
+
+
+def share_of(bound: float, count: int) -> int:
+    """The most of `count` that a bound allows: as the decimal written down, not as a double."""
+    return floor(Fraction(str(bound)) * count)
 
 
 def _percent(share: float) -> str:

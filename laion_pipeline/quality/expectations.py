@@ -1,19 +1,21 @@
 """The Great Expectations suites that the contract generates.
 
-There is one for the table's schema, one for its rows and one for what was measured. A check with
-two bounds is two expectations, of severity warning and critical.
+One expects of a table the columns and the number of rows that it should have, one of each row what
+the rules demand. What makes a row valid Great Expectations finds by SQL of its own, not by the
+predicates that marked the rows. A check with two bounds is two expectations, of severity warning
+and critical.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from math import floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from laion_pipeline.contract import Check, Contract, RowRule
-from laion_pipeline.contract.tables import ACCOUNT, SCHEMA
+from laion_pipeline.contract import Check, Contract, QuarantineRule, RowRule
+from laion_pipeline.contract.check import RowCount, SchemaCheck
 from laion_pipeline.quality.measuring import Measurements
+from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.pairs import pairs_columns
 
 if TYPE_CHECKING:
@@ -34,51 +36,53 @@ class Suite:
 
 
 def suites_of(contract: Contract, measured: Measurements) -> Iterator[Suite]:
-    """The suites for what was measured on a table, each with something to expect."""
-    if measured.asset == "pairs":
-        yield Suite("pairs", None, tuple(_schema_expectations(contract)))
-        if measured.by_check:
-            yield _rows_suite(contract, measured.rows)
+    """The suites for a table that was measured, each with something to expect.
+
+    Of a table that has not its columns nothing else is expected, since nothing else can be told.
+    """
+    asset = measured.asset
     checks = [
         check
-        for check in contract.on(measured.asset)
-        if check.name in measured.by_check
-        and not (isinstance(check, RowRule) and check.quarantines)
-        and measured[check.name].value is not None
+        for check in contract.on(asset)
+        if not check.skip_reason and (measured.by_check or isinstance(check, SchemaCheck))
     ]
-    if checks:
-        # In the query itself, so that they are those of this validation and of no other.
-        values = ", ".join(
-            f"CAST('{measured[check.name].value!r}' AS DOUBLE) AS {check.name}" for check in checks
-        )
-        yield Suite(
-            f"{measured.asset} measures",
-            f"SELECT {values}",
-            tuple(chain(*map(_value_expectations, checks))),
-        )
-
-
-def _rows_suite(contract: Contract, rows: int) -> Suite:
-    """For each row, by columns of zeros and ones, which rules it breaks and whether it says so."""
-    rules = [rule for rule in contract.row_rules if rule.quarantines]
-    broken = "".join(f", CASE WHEN {r.predicate} THEN 0 ELSE 1 END AS {r.name}" for r in rules)
-    marks = " + ".join(f"{rule.name} * {rule.mask}" for rule in rules)
-    wrong = f"CASE WHEN defects = {marks} THEN 0 ELSE 1 END AS {ACCOUNT}"
-    # The first column is the one that rows are counted by, so it should cost nothing.
-    query = f"SELECT 0 AS row, *, {wrong} FROM (SELECT defects{broken} FROM pairs)"
-    if not rows:  # of which there would be no sum
-        query = f"SELECT 0 AS row, {', '.join(f'0 AS {r.name}' for r in rules)}, 0 AS {ACCOUNT}"
-    checks = [*rules, contract[ACCOUNT]]
-    return Suite(
-        "pairs rows", query, tuple(chain(*(_row_expectations(check, rows) for check in checks)))
+    of_table = tuple(
+        chain(*(_table_expectations(check, contract.release, measured) for check in checks))
     )
+    if of_table:
+        yield Suite(asset, None, of_table)
+    rules = [check for check in checks if isinstance(check, RowRule)]
+    if rules:
+        values = ", ".join(f"{rule.expected.value} AS {_column(rule)}" for rule in rules)
+        of_rows = tuple(chain(*map(_row_expectations, rules)))
+        yield Suite(f"{asset} rows", f"SELECT {values} FROM {asset}", of_rows)
 
 
-def _schema_expectations(contract: Contract) -> Iterator["Expectation"]:
+def _column(rule: RowRule) -> str:
+    """What a suite calls the value of a row: by its own name where that is what makes it valid."""
+    return rule.column if isinstance(rule, QuarantineRule) else rule.name
+
+
+def _table_expectations(
+    check: Check, release: Release, measured: Measurements
+) -> Iterator["Expectation"]:
     import great_expectations.expectations as gxe
 
-    columns = pairs_columns(contract.release)
-    told = {"check": SCHEMA}  # and severity critical, which is the default
+    if isinstance(check, SchemaCheck):
+        yield from _schema_expectations(check, release)
+    elif isinstance(check, RowCount) and measured[check.name].value is not None:
+        for name, bound in _bounds(check):
+            fewest, most = check.limits(bound)
+            yield gxe.ExpectTableRowCountToBeBetween(
+                min_value=fewest, max_value=most, **_told(check, name, bound)
+            )
+
+
+def _schema_expectations(check: SchemaCheck, release: Release) -> Iterator["Expectation"]:
+    import great_expectations.expectations as gxe
+
+    columns = pairs_columns(release)
+    told = {"check": check.name}  # and severity critical, which is the default
     yield gxe.ExpectTableColumnsToMatchSet(
         column_set=[column.name for column in columns], exact_match=True, meta=told
     )
@@ -89,38 +93,35 @@ def _schema_expectations(contract: Contract) -> Iterator["Expectation"]:
             yield gxe.ExpectColumnValuesToNotBeNull(column=column.name, meta=told)
 
 
-def _row_expectations(check: Check, rows: int) -> Iterator["Expectation"]:
+def _row_expectations(rule: RowRule) -> Iterator["Expectation"]:
     import great_expectations.expectations as gxe
 
-    for name, bound in _bounds(check):
-        yield gxe.ExpectColumnSumToBeBetween(
-            column=check.name,
-            # As the decimal that was written down, not as the double nearest to it.
-            max_value=floor(Fraction(str(bound)) * rows),
-            description=_description(check, name, bound),
-            meta=_meta(check),
-            severity=_severity(name),
-        )
+    for which, bound in _bounds(rule):
+        # The double nearest to the decimal that the bound is written as.
+        mostly = float(1 - Fraction(str(bound)))
+        told = {"column": _column(rule), "mostly": mostly, **_told(rule, which, bound)}
+        if (within := rule.expected.within) is None:
+            yield gxe.ExpectColumnValuesToNotBeNull(**told)
+        else:
+            yield gxe.ExpectColumnValuesToBeBetween(
+                min_value=within.above if within.at_least is None else within.at_least,
+                strict_min=within.above is not None,
+                max_value=within.below if within.at_most is None else within.at_most,
+                strict_max=within.below is not None,
+                **told,
+            )
 
 
-def _value_expectations(check: Check) -> Iterator["Expectation"]:
-    import great_expectations.expectations as gxe
-
-    for name, bound in _bounds(check):
-        yield gxe.ExpectColumnMaxToBeBetween(
-            column=check.name,
-            max_value=bound,
-            description=_description(check, name, bound),
-            meta=_meta(check),
-            severity=_severity(name),
-        )
-
-
-def _meta(check: Check) -> dict[str, str]:
-    """Which check an expectation belongs to, and what all of that check's demand together."""
+def _told(check: Check, name: str, bound: float) -> dict[str, Any]:
+    """What an expectation says of itself, and what all of its check's demand together."""
+    only = check.threshold.model_copy(update={"warn_above": None, "error_above": None, name: bound})
     return {
-        "check": check.name,
-        "told": f"{check.name}: {check.demands} ({check.threshold_in_words})",
+        "description": f"{check.name}: {check.demands} ({check.words_of(only)})",
+        "meta": {
+            "check": check.name,
+            "told": f"{check.name}: {check.demands} ({check.threshold_in_words})",
+        },
+        "severity": _severity(name),
     }
 
 
@@ -132,8 +133,3 @@ def _severity(bound: str) -> "FailureSeverity":
     from great_expectations.expectations.metadata_types import FailureSeverity
 
     return FailureSeverity.CRITICAL if bound == "error_above" else FailureSeverity.WARNING
-
-
-def _description(check: Check, name: str, bound: float) -> str:
-    only = check.threshold.model_copy(update={"warn_above": None, "error_above": None, name: bound})
-    return f"{check.name}: {check.demands} ({check.words_of(only)})"

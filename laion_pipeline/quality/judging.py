@@ -52,7 +52,7 @@ def judge(
     """Run the suites for what was measured; what they say of each check.
 
     A check about columns that are not as contracted cannot be judged, and is then missing; so is
-    one that has nothing to compare with. `pages` is where the context builds its pages, if asked.
+    one that only a measurement can tell. `pages` is where the context builds its pages, if asked.
     """
     os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
     import great_expectations as gx
@@ -64,6 +64,12 @@ def judge(
     suites = tuple(suites_of(contract, measured))
     if not suites:
         return Judged({})
+    # Counts alone: what the rows hold is nobody's business but the contract's own examples'.
+    counted: dict[str, Any] = {
+        "result_format": ResultFormat.SUMMARY.value,
+        "partial_unexpected_count": 0,
+        "return_unexpected_index_query": False,
+    }
     with _opened(warehouse, pages) as (context, source):
         for suite in suites:
             data = _data(source, suite).add_batch_definition_whole_table("all")
@@ -73,7 +79,7 @@ def judge(
                     name=suite.name, data=data, suite=context.suites.add(expected)
                 )
             )
-            ran = definition.run(result_format=ResultFormat.SUMMARY, run_id=run_id)
+            ran = definition.run(result_format=counted, run_id=run_id)
             results[suite.name] = ran.results
     told = [result for found in results.values() for result in found]
     return Judged(_judgements(told, warehouse), context)
@@ -96,9 +102,9 @@ def _by_check(results: Sequence["ExpectationValidationResult"]) -> dict[str, Jud
     for result in results:
         before = judgements.get(_check(result), Judgement())
         judgements[_check(result)] = Judgement(
-            verdict=worse(before.verdict, _verdict(result)),
+            verdict=_worse(before.verdict, _verdict(result)),
             unmet=before.unmet + (not result.success),
-            failing_rows=result.result.get("observed_value"),
+            failing_rows=result.result.get("unexpected_count", result.result.get("observed_value")),
         )
     return judgements
 
@@ -118,8 +124,7 @@ def _verdict(result: "ExpectationValidationResult") -> Verdict:
     return "failed" if critical else "warned"
 
 
-def worse(one: Verdict, other: Verdict) -> Verdict:
-    """The worse of two verdicts."""
+def _worse(one: Verdict, other: Verdict) -> Verdict:
     return max(one, other, key=get_args(Verdict).index)
 
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import duckdb
 
 from laion_pipeline.common.text import displayable
-from laion_pipeline.contract import Contract, Measure, RowRule
-from laion_pipeline.contract.check import MarksCheck
+from laion_pipeline.contract import Contract, Measure
+from laion_pipeline.contract.check import RowCheck
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
-from laion_pipeline.warehouse.connections import quoted
+from laion_pipeline.quality.row_sample import draw_row_sample
 
 TEXT_SHOWN = 80
 
@@ -53,9 +53,13 @@ def measure_all(
     Of rules by which rows are quarantined it is told how many rows bear their marks, and Great
     Expectations counts again.
     """
-    rules = contract.row_rules if asset == "pairs" else ()
-    measured = {m.name: _take(connection, m) for m in contract.measures(asset)}
-    measured |= _count_broken(connection, rules)
+    measures = contract.measures(asset)
+    if any(measure.sampled for measure in measures):
+        draw_row_sample(connection, contract.release)
+    measured = {measure.name: _take(connection, measure) for measure in measures}
+    of_rows = [check for check in contract.on(asset) if isinstance(check, RowCheck)]
+    if held := [check for check in of_rows if not check.skip_reason]:
+        measured |= _count_failing(connection, held)
     rows = connection.execute(f"SELECT count(*) FROM {asset}").fetchall()[0][0]
     return Measurements(asset, rows, measured)
 
@@ -92,15 +96,15 @@ def _of_measure(connection: duckdb.DuckDBPyConnection) -> Evidence:
     return Evidence(tuple(shards), _shown(rows.to_pylist()))
 
 
-def _count_broken(
-    connection: duckdb.DuckDBPyConnection, rules: Sequence[RowRule]
+def _count_failing(
+    connection: duckdb.DuckDBPyConnection, checks: Sequence[RowCheck]
 ) -> Mapping[str, Measured]:
-    """For each rule the rows that break it, in one scan, and some of them.
+    """For each check the rows that fail it, in one scan, and some of them.
 
     Which ones does not depend on the order of loading.
     """
     counts = "".join(
-        f", sum(CASE WHEN {_marked(rule)} THEN 1 ELSE 0 END) AS {rule.name}" for rule in rules
+        f", sum(CASE WHEN {check.failing} THEN 1 ELSE 0 END) AS {check.name}" for check in checks
     )
     by_shard = connection.execute(
         "SELECT path, counted.*"
@@ -109,54 +113,37 @@ def _count_broken(
     ).fetchall()
     rows = sum(shard[2] for shard in by_shard)
     found = {}
-    for place, rule in enumerate(rules, 3):
-        broken = [(str(shard[0]), shard[1], shard[place]) for shard in by_shard if shard[place]]
-        failing = sum(count for *_, count in broken)
-        most = sorted(broken, key=lambda shard: (-shard[2], shard[0]))[:SHARDS_SHOWN]
+    for place, check in enumerate(checks, 3):
+        bad = [(str(shard[0]), shard[1], shard[place]) for shard in by_shard if shard[place]]
+        failing = sum(count for *_, count in bad)
+        most = sorted(bad, key=lambda shard: (-shard[2], shard[0]))[:SHARDS_SHOWN]
         evidence = Evidence(
             tuple((path, count) for path, _, count in most),
-            _examples(connection, rule, broken) if broken else (),
+            _examples(connection, check, bad) if bad else (),
         )
-        found[rule.name] = Measured(failing, rows, failing / rows if rows else 0.0, evidence)
+        found[check.name] = Measured(failing, rows, failing / rows if rows else 0.0, evidence)
     return found
-
-
-def find_wrong_marks(connection: duckdb.DuckDBPyConnection, check: MarksCheck) -> Evidence:
-    """Where rows are marked otherwise than they should be, and some of them."""
-    shards = connection.execute(
-        f"SELECT shard, count(*) AS n FROM ({check.finds}) GROUP BY shard"
-        f" ORDER BY n DESC, shard LIMIT {SHARDS_SHOWN}"
-    ).fetchall()
-    rows = connection.execute(
-        f"SELECT shard, defects, should_be, url, text FROM ({check.finds})"
-        f" ORDER BY ALL LIMIT {EXAMPLES}"
-    ).to_arrow_table()
-    return Evidence(tuple((str(path), n) for path, n in shards), _shown(rows.to_pylist()))
-
-
-def _marked(rule: RowRule) -> str:
-    """SQL for the rows that break a rule, by their mark where they have one, which is quicker."""
-    return rule.broken if not rule.quarantines else f"defects & {rule.mask} <> 0"
 
 
 def _examples(
     connection: duckdb.DuckDBPyConnection,
-    rule: RowRule,
-    broken: Sequence[tuple[str, int | None, int]],
+    check: RowCheck,
+    bad: Sequence[tuple[str, int | None, int]],
 ) -> tuple[Mapping[str, object], ...]:
-    """The first rows that break a rule, read from no more shards than it takes to have enough."""
-    ids: list[str] = []
+    """The first rows that fail a check, read from no more shards than it takes to have enough."""
+    ids: list[int | None] = []
     rows = 0
-    for _, shard_id, count in broken:
+    for _, shard_id, count in bad:
         if rows < EXAMPLES:
-            ids.append(str(shard_id) if shard_id is not None else "NULL")
+            ids.append(shard_id)
             rows += count
-    shown = ", ".join(map(quoted, dict.fromkeys([rule.column, "url", "text"])))
+    # Numbers in the text, which unlike parameters keep other shards from being read.
+    read = ", ".join(str(shard_id) for shard_id in ids if shard_id is not None) or "NULL"
+    of_shards = f"shard_id IN ({read}){' OR shard_id IS NULL' if None in ids else ''}"
     found = connection.execute(
-        f"SELECT path AS shard, {shown} FROM pairs LEFT JOIN shards USING (shard_id)"
-        # Numbers in the text, which unlike parameters keep other shards from being read.
-        f" WHERE shard_id IN ({', '.join(ids)}) AND {_marked(rule)}"
-        f" ORDER BY path, url, text, {rule.column} LIMIT {EXAMPLES}"
+        f"SELECT path AS shard, {', '.join(check.shown)}"
+        f" FROM pairs LEFT JOIN shards USING (shard_id) WHERE ({of_shards}) AND {check.failing}"
+        f" ORDER BY path, url, text, {check.shown[0]} LIMIT {EXAMPLES}"
     ).to_arrow_table()
     return _shown(found.to_pylist())
 

@@ -14,16 +14,15 @@ from tempfile import TemporaryDirectory
 
 import duckdb
 
-from laion_pipeline.contract import Check, Contract, Measure, RowRule
-from laion_pipeline.contract.check import MarksCheck
+from laion_pipeline.contract import Check, Contract, Measure, QuarantineRule
+from laion_pipeline.contract.check import MarksCheck, SchemaCheck
 from laion_pipeline.contract.tables import SCHEMA
 from laion_pipeline.quality.data_docs import Run, publish_docs
-from laion_pipeline.quality.judging import Judgement, judge, worse
+from laion_pipeline.quality.judging import Judgement, judge
 from laion_pipeline.quality.measuring import (
     Evidence,
     Measured,
     Measurements,
-    find_wrong_marks,
     measure_all,
     measure_nothing,
 )
@@ -35,7 +34,6 @@ from laion_pipeline.quality.results import (
     record_checks,
     tally,
 )
-from laion_pipeline.quality.row_sample import draw_row_sample
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.pairs import has_columns
 from laion_pipeline.warehouse.provenance import Provenance
@@ -59,17 +57,16 @@ def validate(
     with warehouse.connect(read_only=True) as connection:
         revision = Provenance.read(connection).revision
     with warehouse.connect() as connection:
-        if asset == "pairs" and not has_columns(connection, contract.release):
+        has_schema = any(isinstance(check, SchemaCheck) for check in contract.on(asset))
+        if has_schema and not has_columns(connection, contract.release):
             measured = measure_nothing(connection, asset)
         else:
-            if asset == "pairs":
-                draw_row_sample(connection, contract.release)
             measured = measure_all(connection, contract, asset)
     run_name = f"{contract.release.name} {revision[:12]}"
     with TemporaryDirectory() as built:
         judged = judge(warehouse, contract, measured, run_name, Path(built))
         with warehouse.connect() as connection:
-            found = _Found(judged.by_check, measured)
+            found = _Found(contract, judged.by_check, measured)
             results = record_checks(
                 connection,
                 [_result(connection, check, found) for check in contract.on(asset)],
@@ -87,6 +84,7 @@ def validate(
 class _Found:
     """All that is known of a table: what was measured, and what Great Expectations says."""
 
+    contract: Contract
     judged: Mapping[str, Judgement]
     measured: Measurements
 
@@ -102,12 +100,14 @@ def _result(connection: duckdb.DuckDBPyConnection, check: Check, found: _Found) 
     if isinstance(check, Measure) and measured is not None and measured.value is None:
         return _told(check, "nothing to compare with", check.empty_reason)
     judgement = found.judged.get(check.name)
+    if isinstance(check, MarksCheck) and found.measured.by_check:
+        return _account(connection, check, found)
+    if judgement is None and measured is not None and measured.value is not None:
+        return _counted(check, check.threshold.verdict(measured.value), measured)
     if judgement is None:
         return _told(check, "failed", f"could not be checked, since {SCHEMA} failed")
-    if isinstance(check, MarksCheck):
-        return _account(connection, check, judgement, found.rows)
-    if isinstance(check, RowRule) and check.quarantines:
-        failing = int(judgement.failing_rows or 0)
+    if isinstance(check, QuarantineRule):
+        failing = judgement.failing_rows or 0
         share = failing / found.rows if found.rows else 0.0
         evidence = found.measured[check.name].evidence
         return _counted(check, judgement.verdict, Measured(failing, found.rows, share, evidence))
@@ -152,21 +152,38 @@ def _counted(check: Check, status: Status, measured: Measured) -> CheckResult:
 
 
 def _account(
-    connection: duckdb.DuckDBPyConnection, check: MarksCheck, judgement: Judgement, rows: int
+    connection: duckdb.DuckDBPyConnection, check: MarksCheck, found: _Found
 ) -> CheckResult:
-    """Whether the views lose no row, beside what Great Expectations says of the marks."""
+    """Whether the views lose no row, and all rows bear the marks that they should.
+
+    They do where each row's are what the predicates say now, and where as many rows bear a rule's
+    mark as Great Expectations finds to break it.
+    """
     source = _count(connection, "SELECT coalesce(sum(rows), 0) FROM shards")
     shown = _count(
         connection, "SELECT (SELECT count(*) FROM valid_pairs) + count(*) FROM quarantine"
     )
-    failing = int(judgement.failing_rows or 0) + abs(source - shown)
-    share = failing / rows if rows else float(failing > 0)
-    evidence = find_wrong_marks(connection, check) if judgement.failing_rows else Evidence()
+    marks = found.measured[check.name]
+    examples: list[Mapping[str, object]] = []
     if source != shown:
-        lost = {"source_rows": source, "valid_and_quarantined": shown}
-        evidence = replace(evidence, examples=(lost, *evidence.examples)[:EXAMPLES])
-    verdict = worse(judgement.verdict, check.threshold.verdict(share))
-    return _counted(check, verdict, Measured(failing, rows, share, evidence))
+        examples.append({"source_rows": source, "valid_and_quarantined": shown})
+    disagreed = 0
+    for rule in found.contract.row_rules:
+        said = found.judged.get(rule.name)
+        if said is None or not isinstance(rule, QuarantineRule):
+            continue
+        marked, counted = found.measured[rule.name].failing_rows, said.failing_rows or 0
+        if marked != counted:
+            disagreed = max(disagreed, abs(marked - counted))
+            examples.append({"rule": rule.name, "rows_marked": marked, "rows_counted": counted})
+    # Rows with wrong marks are often those that the counts differ by.
+    failing = max(marks.failing_rows, disagreed) + abs(source - shown)
+    share = failing / found.rows if found.rows else float(failing > 0)
+    shown_rows = (*examples, *marks.evidence.examples)[:EXAMPLES]
+    evidence = replace(marks.evidence, examples=shown_rows)
+    return _counted(
+        check, check.threshold.verdict(share), Measured(failing, found.rows, share, evidence)
+    )
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -159,8 +159,10 @@ def test_reconciliation_says_what_differs_where(clean: Warehouse) -> None:
     account = results[ACCOUNT]
     assert account.failing_rows == 2 + 1
     assert account.shards == (("part-1.parquet", 1),)
-    first, wrong = account.examples
+    first, counts, wrong = account.examples
     assert first == {"source_rows": 10, "valid_and_quarantined": 12}
+    # Two rows of that shard are there twice, and one of the others lost its mark.
+    assert counts == {"rule": "text_present", "rows_marked": 3, "rows_counted": 4}
     assert (wrong["shard"], wrong["defects"], wrong["should_be"]) == ("part-1.parquet", 0, 2)
     assert len(fetch(clean, account.sql)) == 1
 
