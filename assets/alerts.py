@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 import dagster as dg
 
 from assets.outcome import failures_of
-from assets.resources import REVISION_TAG, load_environment
+from assets.resources import REVISION_TAG
 from assets.sensing import Patience, under_way
 from assets.ui.links import file_link, run_link
 from laion_pipeline import alerts
@@ -72,7 +72,6 @@ def _tick(instance: dg.DagsterInstance, memory: Memory) -> tuple[str, Memory]:
         return _waiting(memory), memory
     if (run := under_way(instance)) is not None:
         return run, memory
-    load_environment()
     session = Session.open()
     address = session.settings.alert_url
     if address is None:

@@ -10,7 +10,6 @@ from dagster._utils.schedules import is_valid_cron_schedule
 
 from assets.alerts import alerting
 from assets.pairs import REFRESH_JOB
-from assets.resources import load_environment
 from assets.sensing import Patience, under_way
 from assets.shards import observed
 from laion_pipeline import watching
@@ -115,7 +114,6 @@ def _tick(context: dg.SensorEvaluationContext, interval: int, look: Look) -> dg.
         return dg.SensorResult(skip_reason=patience.told, cursor=context.cursor)
     if (run := under_way(context.instance)) is not None:
         return dg.SensorResult(skip_reason=run, cursor=context.cursor)
-    load_environment()
     try:
         session = Session.open()
         return look(session)

@@ -8,10 +8,11 @@ from assets.history import release_history
 from assets.pairs import pairs
 from assets.quality import pairs_contract, quarantine
 from assets.report import report
-from assets.resources import Laion
+from assets.resources import Laion, load_environment
 from assets.shards import DATASET, shards
 from assets.tables import table_assets
 
+load_environment()
 _schedule, _sensors = automation()
 
 defs = dg.Definitions(
@@ -29,7 +30,7 @@ defs = dg.Definitions(
     jobs=JOBS,
     schedules=[_schedule],
     sensors=_sensors,
-    resources={"laion": Laion()},
+    resources={"laion": Laion.from_environment()},
     # DuckDB has one writer and uses all cores by itself; a process a step would only cost time.
     executor=dg.in_process_executor,
 )

@@ -29,12 +29,12 @@ def outcome_of_run(instance: dg.DagsterInstance, run_id: str, session: Session) 
     return outcome_of(session, checks, failures, succeeded=not failures)
 
 
-def log_outcome(context: dg.InitResourceContext) -> None:
+def log_outcome(context: dg.InitResourceContext, session: Session) -> None:
     """End a run's log with the lines that end it on a terminal."""
     if not (context.instance and context.run and context.log):
         return
     try:
-        outcome = outcome_of_run(context.instance, context.run.run_id, Session.open())
+        outcome = outcome_of_run(context.instance, context.run.run_id, session)
     except LaionError:  # which has failed a step, and stands in the log
         return
     log = context.log.error if outcome.exit_status else context.log.info

@@ -34,43 +34,66 @@ WEEKLY = dg.FreshnessPolicy.time_window(
 
 
 def load_environment() -> None:
-    """Read `.env` and settle the data folder, so that all of Dagster's processes agree on it.
+    """Read `.env` and settle the settings, so that all of Dagster's processes agree on them.
 
-    What the environment already says wins over `.env`.
+    What the environment already says wins over `.env`. Those that nobody gives are there all the
+    same, empty, for `Laion` to read.
     """
     load_dotenv(PROJECT / ".env")
-    if not os.environ.get("LAION_DATA_DIR"):
+    for variable in _variables().values():
+        os.environ.setdefault(variable, "")
+    if not os.environ["LAION_DATA_DIR"]:
         os.environ["LAION_DATA_DIR"] = str(PROJECT / "data")
 
 
 class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value of its own
-    """The configured release and its warehouse, read from the environment when an asset runs.
+    """The configured release and its warehouse: a session of the library, the same all run long.
 
-    A run that uses it works alone in the release's folder, from its first asset to its end.
+    Each field is the setting of its name, as its LAION_* variable has it; empty for the default. A
+    run works alone in the release's folder, from its first asset to its end.
     """
 
+    release: str
+    source: str
+    revision: str
+    data_dir: str
+    max_shards: str
+    downloads: str
+    keep_shards: str
+    contract: str
+    accept_removal: str
+    memory_limit: str
+    threads: str
+
     _held: ExitStack | None = PrivateAttr(default=None)
-    _works_alone: bool = PrivateAttr(default=False)
+    _session: Session | None = PrivateAttr(default=None)
     _began: float = PrivateAttr(default=0.0)
+
+    @classmethod
+    def from_environment(cls) -> "Laion":
+        """The resource whose fields are read from the environment as a run starts."""
+        return cls(**{name: dg.EnvVar(variable) for name, variable in _variables().items()})
 
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator["Laion"]:
         """For one run: show that it lives, and tell how it ended."""
         with ExitStack() as held:
-            self._held, self._works_alone = held, False
+            self._begin(held)
             if (instance := context.instance) and (run := context.run):
                 held.enter_context(kept_alive(instance, run.run_id, self._program))
                 fail_dead_runs(instance)
             yield self
-            log_outcome(context)
+            if self._session:
+                log_outcome(context, self._session)
+
+    def _begin(self, held: ExitStack) -> None:
+        self._held, self._session = held, None
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session; an error that a user can cause ends the step with its one clear line."""
-        load_environment()
         try:
-            session = Session.open()
-            self._work_alone(session)
+            session = self._session or self._open()
             self._began = time.monotonic()
             yield session
         except LaionError as error:
@@ -111,8 +134,16 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         run = self.get_resource_context().run
         return run.tags.get(PROGRAM_TAG, f"Dagster's run {run.run_id[:8]}") if run else "Dagster"
 
-    def _work_alone(self, session: Session) -> None:
-        if self._held is not None and not self._works_alone:
-            self.tag(session)
-            self._held.enter_context(locked(session.paths.run_lock, self._program))
-            self._works_alone = True
+    def _open(self) -> Session:
+        given = {name: getattr(self, name) for name in _variables()}
+        session = Session.open(**{name: value for name, value in given.items() if value})
+        self.tag(session)
+        assert self._held is not None, "a run has begun"
+        self._held.enter_context(locked(session.paths.run_lock, self._program))
+        self._session = session
+        return session
+
+
+def _variables() -> dict[str, str]:
+    """The environment variable of each field."""
+    return {name: f"LAION_{name.upper()}" for name in Laion.model_fields}

@@ -31,12 +31,12 @@ class Session:
     warehouse: Warehouse
 
     @classmethod
-    def open(cls) -> Self:
-        """The session that the environment describes.
+    def open(cls, **given: str) -> Self:
+        """The session that the settings given describe, and for others the environment.
 
         Raises SettingsError naming the variable that is wrong.
         """
-        settings = Settings.from_environment()
+        settings = Settings.from_environment(**given)
         release = settings.find_release()
         if release.name == SAMPLE and settings.source is not None:
             title = "Local files in the layout of LAION-Aesthetics V1"

@@ -73,18 +73,18 @@ class Settings(BaseSettings):
     alert_url: SecretStr | None = None
 
     @classmethod
-    def from_environment(cls) -> Self:
-        """The settings of this process.
+    def from_environment(cls, **given: str) -> Self:
+        """The settings of this process, but for those that are given.
 
         Raises SettingsError naming the variable that is wrong.
         """
         try:
-            return cls()
+            return cls.model_validate(given)
         except ValidationError as error:
             problem = first_problem(error)
             name = f"LAION_{problem.where.upper()}"
-            given = displayable(str(problem.given))
-            raise SettingsError(f"{name}={given}: {problem.what}") from error
+            value = displayable(str(problem.given))
+            raise SettingsError(f"{name}={value}: {problem.what}") from error
 
     def find_release(self) -> Release:
         """The release that is configured."""

@@ -165,7 +165,7 @@ def hub_site(
 ) -> Iterator[Site]:
     """A hub with `files` (`small_shards` by default), and a pipeline set to read from it."""
     for name in SETTINGS:
-        monkeypatch.delenv(f"LAION_{name}", raising=False)
+        monkeypatch.setenv(f"LAION_{name}", "")
     monkeypatch.setenv("LAION_RELEASE", RELEASE)
     monkeypatch.setenv("LAION_DATA_DIR", str(folder / "data"))
     with LoopbackHub(redirects=redirects, page_size=page_size) as hub:

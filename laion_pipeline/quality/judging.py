@@ -1,7 +1,6 @@
 """Letting Great Expectations judge: its run over the suites, and what it says of each check."""
 
 import logging
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,7 +53,6 @@ def judge(
     A check about columns that are not as contracted cannot be judged, and is then missing; so is
     one that only a measurement can tell. `pages` is where the context builds its pages, if asked.
     """
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read at import
     import great_expectations as gx
     from great_expectations.core.result_format import ResultFormat
 

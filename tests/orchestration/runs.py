@@ -91,7 +91,7 @@ def configured(data: Path, source: Path | None, release: str = RELEASE) -> Itera
     """The environment of a run."""
     with pytest.MonkeyPatch.context() as patch:
         for name in SETTINGS:
-            patch.delenv(f"LAION_{name}", raising=False)
+            patch.setenv(f"LAION_{name}", "")
         patch.setenv("LAION_RELEASE", release)
         patch.setenv("LAION_DATA_DIR", str(data))
         if source:

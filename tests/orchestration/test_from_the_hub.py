@@ -189,7 +189,11 @@ def test_a_hub_that_refuses_is_one_line(
     assert failure.description.isprintable()
     assert done.metadata == {}
     assert TOKEN.encode() not in everything(stored)
-    with pytest.raises(dg.Failure) as caught, Laion().session() as session:
+    with (
+        dg.build_resources({"laion": Laion.from_environment()}) as resources,
+        pytest.raises(dg.Failure) as caught,
+        resources.laion.session() as session,
+    ):
         fetch_shards(session)
     assert caught.value.allow_retries == may_help
 

@@ -207,7 +207,7 @@ def test_many_rows_leave_at_once_only_when_that_is_confirmed(
     monkeypatch.setenv("LAION_ACCEPT_REMOVAL", revision[:12])
     assert command().exit_status == 0
     assert query(data, "SELECT max(pairs) FROM score_summary") == [(1800,)]
-    monkeypatch.delenv("LAION_ACCEPT_REMOVAL")
+    monkeypatch.setenv("LAION_ACCEPT_REMOVAL", "")
 
 
 def test_the_next_change_does_not_make_up_for_a_loss(data: Path, source: Path) -> None:
@@ -243,5 +243,5 @@ def test_what_max_shards_leaves_out_is_not_lost(
     monkeypatch.setenv("LAION_MAX_SHARDS", "1")
     assert command().exit_status == 0
     assert query(data, "SELECT count(*) FROM pairs") == [(50,)]
-    monkeypatch.delenv("LAION_MAX_SHARDS")
+    monkeypatch.setenv("LAION_MAX_SHARDS", "")
     assert command().exit_status == 0

@@ -6,7 +6,6 @@ connection or a server error at once, and its errors do not say what to do next.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Iterator, Mapping
@@ -42,7 +41,6 @@ class HubClient:
     """
 
     def __init__(self, release: Release) -> None:
-        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read at import
         try:
             from huggingface_hub import constants
         except ValueError as error:
