@@ -4,7 +4,6 @@ import dagster as dg
 
 from assets.automation import JOBS, automation
 from assets.charts import chart_assets
-from assets.history import release_history
 from assets.pairs import pairs
 from assets.quality import pairs_contract, quarantine
 from assets.report import report
@@ -21,7 +20,6 @@ defs = dg.Definitions(
         shards,
         pairs,
         quarantine,
-        release_history,
         *table_assets(),
         *chart_assets(),
         report,

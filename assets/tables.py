@@ -96,6 +96,7 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
                 column.name: [
                     dg.TableColumnDep(asset_key=asset, column_name=name)
                     for asset, name in sorted({_upstream(s) for s in column.lineage.all})
+                    if asset != table.name
                 ]
                 for column in table.columns
             }

@@ -17,7 +17,7 @@ from laion_pipeline.quality.validation import validate
 from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.sources.folder import FolderSource
 from laion_pipeline.sources.shards import Listing
-from laion_pipeline.tables.table import Table, read_tables
+from laion_pipeline.tables.table import Table, materialize_table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import BATCH_SHARDS, LoadResult, load_pairs
 from laion_pipeline.warehouse.provenance import Provenance
@@ -203,6 +203,13 @@ def provenance(warehouse: Warehouse) -> Provenance:
 def tables() -> Mapping[str, Table]:
     """The project's derived tables by name."""
     return {table.name: table for table in read_tables(TABLES_FOLDER)}
+
+
+def make_tables(warehouse: Warehouse, folder: Path, *names: str) -> None:
+    """Make derived tables, by default all of them, each after those that it reads."""
+    for name, table in tables().items():
+        if name in names or not names:
+            materialize_table(warehouse, table, folder)
 
 
 def create_score_views(connection: duckdb.DuckDBPyConnection) -> None:

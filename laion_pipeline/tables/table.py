@@ -22,7 +22,6 @@ from laion_pipeline.contract.check import ANY_IS_AN_ERROR
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
 from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.releases.release import ANY
-from laion_pipeline.tables.history import HISTORY, HISTORY_COLUMNS
 from laion_pipeline.tables.lineage import Lineage, Schema, column_lineage, source_tables
 from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
@@ -69,7 +68,10 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class Table:
-    """A derived table as its file describes it."""
+    """A derived table as its file describes it.
+
+    `history` has the columns of one that reads what it was before, with their types.
+    """
 
     name: str
     description: str
@@ -78,10 +80,11 @@ class Table:
     sources: frozenset[str]
     check_sql: str
     check_description: str
+    history: Mapping[str, str]
 
     @property
     def derived_sources(self) -> frozenset[str]:
-        """The derived tables that it reads."""
+        """The other derived tables that it reads."""
         return self.sources - LOADED_TABLES
 
     @property
@@ -116,11 +119,11 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
         if file.stem in parsed:
             raise ValueError(f"{file}: another file describes the table {file.stem}; rename one")
         parsed[file.stem] = _parse(file)
-    reads = {name: source_tables(source.query) & parsed.keys() for name, source in parsed.items()}
-    schema: dict[str, Mapping[str, str]] = {
-        **_LOADED,
-        HISTORY: {name: type_ for name, (type_, _) in HISTORY_COLUMNS.items()},
+    reads = {
+        name: sorted(source_tables(source.query) & parsed.keys() - {name})
+        for name, source in parsed.items()
     }
+    schema = dict(_LOADED)
     tables = []
     for name in TopologicalSorter(reads).static_order():
         table = _describe(name, parsed[name], schema)
@@ -140,6 +143,9 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
     with warehouse.connect() as connection:
         connection.execute("SET preserve_insertion_order = true")  # the file's ORDER BY holds
         with transaction(connection):
+            if table.history:
+                columns = ", ".join(f"{quoted(c)} {type_}" for c, type_ in table.history.items())
+                connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({columns})")
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {table.sql}")
             for column in table.columns:
                 name = f"{quoted(table.name)}.{quoted(column.name)}"
@@ -152,8 +158,10 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
         }
         read = [connection.table(source).count("*").fetchall()[0][0] for source in table.sources]
         parquet = folder / f"{table.name}.parquet"
-        columns = json.dumps({c.name: c.documentation for c in table.columns})
-        facts = {"sql": table.sql, "columns": columns}
+        facts = {
+            "sql": table.sql,
+            "columns": json.dumps({c.name: c.documentation for c in table.columns}),
+        }
         rows = publish_parquet(connection, f"FROM {quoted(table.name)}", parquet, provenance, facts)
     seconds = time.monotonic() - started
     logger.info("%s: %s rows in %.1f s", table.name, f"{rows:,}", seconds)
@@ -210,7 +218,9 @@ def _parse(file: Path) -> _Source:
 
 
 def _describe(name: str, source: _Source, schema: Schema) -> Table:
-    lineage = column_lineage(source.query, schema)
+    sources = source_tables(source.query)
+    history = _history(name, source.query) if name in sources else {}
+    lineage = column_lineage(source.query, {**schema, name: history} if history else schema)
     columns = tuple(
         TableColumn(select.alias_or_name, _comment(select), lineage[select.alias_or_name])
         for select in source.query.selects
@@ -222,10 +232,24 @@ def _describe(name: str, source: _Source, schema: Schema) -> Table:
         description=_leading_comment(source.query),
         sql=source.sql,
         columns=columns,
-        sources=source_tables(source.query),
+        sources=sources - {name},
         check_sql=source.check_sql,
         check_description=_leading_comment(source.check),
+        history=history,
     )
+
+
+def _history(name: str, query: exp.Query) -> Mapping[str, str]:
+    """The columns of a table that reads what it was, which has to be there before it is made."""
+    types = {}
+    for select in query.selects:
+        cast = select.unalias()
+        if not isinstance(cast, exp.Cast):
+            raise ValueError(  # noqa: TRY004 - its content
+                f"{name}.sql: reads itself, so give the type of {select.alias_or_name} by a cast"
+            )
+        types[select.alias_or_name] = cast.to.sql("duckdb")
+    return types
 
 
 def _comment(node: exp.Expr) -> str:

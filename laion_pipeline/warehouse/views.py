@@ -1,4 +1,7 @@
-"""The views on `pairs`: its valid rows, those in quarantine, its scores one a row, and its keys."""
+"""The views on `pairs`: its valid rows, those in quarantine, its scores one a row, and its keys.
+
+Others say what the release is made of, so that SQL need not name its columns, scores and rules.
+"""
 
 from collections.abc import Mapping
 
@@ -16,11 +19,13 @@ PAIR_KEYS_COLUMNS: Mapping[str, str] = {
     "scores_key": "UBIGINT",
 }
 _CORE = {**{column.name: column.sql_type for column in CORE_COLUMNS}, "shard_id": "INTEGER"}
-# Each view of whole rows, with the columns that it has whatever the release, and their types.
+# Each view but those of scores, with the columns that it has whatever the release, and their types.
 VIEWS: Mapping[str, Mapping[str, str]] = {
     "valid_pairs": _CORE,
     "quarantine": {**_CORE, "defects": "INTEGER", "reasons": "VARCHAR[]"},
     "pair_keys": PAIR_KEYS_COLUMNS,
+    "values_present": {"column_name": "VARCHAR", "present": "BIGINT", "all_rows": "BIGINT"},
+    "quarantine_rules": {"rule": "VARCHAR", "mask": "INTEGER"},
 }
 
 
@@ -30,6 +35,8 @@ def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
         "valid_pairs": _valid_pairs(release),
         "quarantine": _quarantine(release),
         "pair_keys": _pair_keys(release),
+        "values_present": _values_present(release),
+        "quarantine_rules": _quarantine_rules(release),
         **score_views(release),
     }
     for name, query in queries.items():
@@ -73,6 +80,19 @@ def _valid_pairs(release: Release) -> str:
 def _quarantine(release: Release) -> str:
     reasons = reasons_expression(quarantine_rules(release))
     return f"SELECT *, {reasons} AS reasons FROM pairs WHERE defects <> 0"
+
+
+def _values_present(release: Release) -> str:
+    return " UNION ALL ".join(
+        f"SELECT '{name}' AS column_name, count({name}) AS present, count(*) AS all_rows FROM pairs"
+        for name in release.columns
+    )
+
+
+def _quarantine_rules(release: Release) -> str:
+    return " UNION ALL ".join(
+        f"SELECT '{rule.name}' AS rule, {rule.mask} AS mask" for rule in quarantine_rules(release)
+    )
 
 
 def _pair_keys(release: Release) -> str:

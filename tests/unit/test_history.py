@@ -18,7 +18,6 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.quality.results import CheckResult
 from laion_pipeline.quality.validation import validate
 from laion_pipeline.releases.release import Release
-from laion_pipeline.tables.history import HISTORY_COLUMNS, record_profile
 from laion_pipeline.tables.table import Table, check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
@@ -36,6 +35,7 @@ from tests.builders import (
     list_folder,
     load,
     load_rows,
+    make_tables,
     pair,
     pairs,
     provenance,
@@ -45,16 +45,18 @@ from tests.builders import (
     write_shard,
 )
 
+HISTORY = "release_history"
 Profile = dict[tuple[str, str, float | None], float]
 Spread = Mapping[float, int]
 
 
-def profile(warehouse: Warehouse, release: Release = SAMPLE) -> int:
-    """Profile what is loaded, as a run does."""
+def profile(warehouse: Warehouse) -> int:
+    """Profile what is loaded, as a run does; how many profiles there are."""
     folder = warehouse.file.parent / "tables"
-    for name in ("score_summary", "score_histogram"):
-        materialize_table(warehouse, tables()[name], folder)
-    return record_profile(warehouse, release, folder)
+    make_tables(warehouse, folder, "score_summary", "score_histogram", HISTORY)
+    lines = fetch(warehouse, f"SELECT count(*) FROM {HISTORY}")[0][0]
+    assert check_table(warehouse, tables()[HISTORY], lines).status == "passed"
+    return len(fetch(warehouse, f"SELECT DISTINCT revision, complete FROM {HISTORY}"))
 
 
 def drift(warehouse: Warehouse) -> list[tuple[Any, ...]]:
@@ -138,7 +140,7 @@ def test_a_profile_says_what_is_loaded(
     release: Release, rows: list[Row], valid: list[Row], defects: dict[str, int], tmp_path: Path
 ) -> None:
     warehouse = load_rows(tmp_path, rows, release)
-    assert profile(warehouse, release) == 1
+    assert profile(warehouse) == 1
     wanted = expected(rows, valid, defects, release.columns)
     assert recorded(warehouse) == pytest.approx(wanted, rel=1e-12, abs=1e-12)
     kept = provenance(warehouse)
@@ -172,7 +174,13 @@ def test_a_column_has_a_description(tmp_path: Path) -> None:
         "SELECT column_name, data_type, comment FROM duckdb_columns()"
         " WHERE table_name = 'release_history' ORDER BY column_index",
     )
-    assert described == [(name, *about) for name, about in HISTORY_COLUMNS.items()]
+    assert [(name, type_) for name, type_, _ in described] == [
+        *(("revision", "VARCHAR"), ("complete", "BOOLEAN")),
+        *(("loaded_at", "TIMESTAMP"), ("profiled_at", "TIMESTAMP")),
+        *(("measure", "VARCHAR"), ("subject", "VARCHAR")),
+        *(("point", "DOUBLE"), ("value", "DOUBLE")),
+    ]
+    assert all(comment for *_, comment in described)
 
 
 def test_each_revision_has_one_profile_however_often_it_runs(tmp_path: Path) -> None:
@@ -208,10 +216,10 @@ def test_each_revision_has_one_profile_however_often_it_runs(tmp_path: Path) -> 
 
 def test_history_needs_pairs_and_the_tables_of_scores(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="materialize"):
-        record_profile(warehouse_at(tmp_path / "none.duckdb"), SAMPLE, tmp_path)
+        make_tables(warehouse_at(tmp_path / "none.duckdb"), tmp_path, HISTORY)
     warehouse = load_rows(tmp_path, pairs(2))
     with pytest.raises(WarehouseError, match=r"score_\w+ does not exist"):
-        record_profile(warehouse, SAMPLE, tmp_path)
+        make_tables(warehouse, tmp_path, HISTORY)
     assert not (tmp_path / "release_history.parquet").exists()
     assert profile(warehouse) == 1
 
@@ -460,7 +468,7 @@ def test_scores_that_the_release_lacks_have_not_moved(tmp_path: Path) -> None:
     for count in (40, 42):
         rows = [{**row, "license": "?", "nsfw": "?"} for row in pairs(count)]
         warehouse = load_rows(tmp_path, rows, RAW)
-        profile(warehouse, RAW)
+        profile(warehouse)
     assert [line[0] for line in drift(warehouse)] == ["rows", "similarity"]
     absent = "not in this release"
     assert statuses(check(warehouse, RAW, DRIFT)) == {

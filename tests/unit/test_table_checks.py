@@ -6,14 +6,13 @@ import pytest
 
 from laion_pipeline.quality.results import EXAMPLES, read_checks
 from laion_pipeline.sources.sample.shards import generate_sample
-from laion_pipeline.tables.history import record_profile
-from laion_pipeline.tables.table import SELF_CHECK, check_table, materialize_table
+from laion_pipeline.tables.table import SELF_CHECK, check_table
 from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
-    SAMPLE,
     change,
     column,
     load,
+    make_tables,
     pairs,
     reload,
     tables,
@@ -83,6 +82,14 @@ TAMPERINGS = {
         "DELETE FROM revision_drift WHERE measure = 'rows'",
         "DELETE FROM revision_drift",
     ],
+    "release_history": [
+        "UPDATE release_history SET value = value + 1 WHERE subject = 'source'",
+        "UPDATE release_history SET value = value + 1 WHERE subject = 'valid'",
+        "UPDATE release_history SET value = value - 1 WHERE measure = 'tenth'",
+        "INSERT INTO release_history FROM release_history",
+        "DELETE FROM release_history WHERE subject = 'quarantined'",
+        "DELETE FROM release_history",
+    ],
 }
 
 
@@ -92,20 +99,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     folder = tmp_path_factory.mktemp("made")
     generate_sample(folder / "shards", rows=600, shards=1)
     warehouse = load(folder / "shards")
-    make(warehouse, folder)
+    make_tables(warehouse, folder / "tables")
     write_shard(folder / "shards", "new.parquet", pairs(7, first=10**6))
     reload(warehouse, folder / "shards")
-    make(warehouse, folder)
+    make_tables(warehouse, folder / "tables")
     return warehouse
-
-
-def make(warehouse: Warehouse, folder: Path) -> None:
-    """Make the tables, and the history once those that it is taken from are there."""
-    late = ("revision_diff", "revision_drift")
-    for name in (*(name for name in tables() if name not in late), *late):
-        if name == late[0]:
-            record_profile(warehouse, SAMPLE, folder / "tables")
-        materialize_table(warehouse, tables()[name], folder / "tables")
 
 
 @pytest.fixture
