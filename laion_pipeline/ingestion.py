@@ -12,6 +12,7 @@ from laion_pipeline.sources.source import Source
 from laion_pipeline.warehouse.ledger import Plan, plan_changes, read_ledger
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.shard_rows import inspect_shard
+from laion_pipeline.warehouse.supply import Streamed
 
 logger = logging.getLogger(__name__)
 
@@ -63,11 +64,10 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
     Raises what `load_pairs` and, where shards are not kept, fetching raises.
     """
     listing = _first(session, listing)
-    if session.settings.keep_shards:
-        return load_pairs(session.warehouse, session.release, listing)
-    source = session.open_source()
-    batch = session.settings.downloads
-    return load_pairs(session.warehouse, session.release, listing, source, batch)
+    supply = None
+    if not session.settings.keep_shards:
+        supply = Streamed(session.release, session.open_source(), session.settings.downloads)
+    return load_pairs(session.warehouse, session.release, listing, supply)
 
 
 def _first(session: Session, listing: Listing) -> Listing:

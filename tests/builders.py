@@ -19,8 +19,9 @@ from laion_pipeline.sources.folder import FolderSource
 from laion_pipeline.sources.shards import Listing
 from laion_pipeline.tables.table import Table, materialize_table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
-from laion_pipeline.warehouse.loading import BATCH_SHARDS, LoadResult, load_pairs
+from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.supply import BATCH_SHARDS, Kept
 from laion_pipeline.warehouse.views import score_views
 
 Row = Mapping[str, Any]
@@ -174,7 +175,7 @@ def reload(
     batch_shards: int = BATCH_SHARDS,
 ) -> LoadResult:
     listing = list_folder(folder, release)
-    return load_pairs(warehouse, release, listing, batch_shards=batch_shards)
+    return load_pairs(warehouse, release, listing, Kept(release, batch_shards))
 
 
 def check(

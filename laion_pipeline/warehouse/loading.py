@@ -7,38 +7,22 @@ however a load ends, the warehouse holds whole shards and knows which.
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass
 
 import duckdb
 
-from laion_pipeline.errors import LaionError, ShardError
+from laion_pipeline.errors import ShardError
 from laion_pipeline.releases.release import Release
-from laion_pipeline.sources.shards import (
-    Fetched,
-    FileState,
-    Listing,
-    Shard,
-    file_state,
-    verified_state,
-)
+from laion_pipeline.sources.shards import FileState, Listing, Shard, file_state, verified_state
 from laion_pipeline.warehouse.connections import Warehouse, transaction
-from laion_pipeline.warehouse.ledger import (
-    LEDGER_DDL,
-    Entry,
-    Plan,
-    plan_changes,
-    read_ledger,
-)
+from laion_pipeline.warehouse.ledger import LEDGER_DDL, Plan, plan_changes, read_ledger
 from laion_pipeline.warehouse.pairs import create_pairs, keep_to_contract
 from laion_pipeline.warehouse.previous import begin_change, forget_previous, keep_replaced
 from laion_pipeline.warehouse.provenance import Provenance, record_provenance, withdraw_provenance
-from laion_pipeline.warehouse.shard_rows import ShardFile, find_damaged, inspect_shard, select_rows
+from laion_pipeline.warehouse.shard_rows import ShardFile, find_damaged, select_rows
+from laion_pipeline.warehouse.supply import Kept, Supply
 
 logger = logging.getLogger(__name__)
-
-# A file has one row group, which is one thread's work: several files a statement keep all busy.
-BATCH_SHARDS = 16
 
 
 @dataclass(frozen=True)
@@ -52,104 +36,27 @@ class LoadResult:
     provenance: Provenance
 
 
-class Supply(Protocol):
-    """Brings shards just before they are loaded, and takes them away again."""
-
-    def fetch(self, listing: Listing, shards: Sequence[Shard]) -> Fetched:
-        """See that `shards` are in the listing's folder, whole."""
-
-    def discard(self, listing: Listing, shards: Sequence[Shard]) -> None:
-        """Delete what `fetch` brought."""
-
-
 def load_pairs(
-    warehouse: Warehouse,
-    release: Release,
-    listing: Listing,
-    supply: Supply | None = None,
-    batch_shards: int = BATCH_SHARDS,
+    warehouse: Warehouse, release: Release, listing: Listing, supply: Supply | None = None
 ) -> LoadResult:
-    """Make `pairs` hold just the rows of the listing's shards.
+    """Make `pairs` hold just the rows of the listing's shards, which `supply` brings.
 
-    Without `supply` the shards must be there already. With it each batch is fetched when its turn
-    comes, and deleted once it is in the warehouse; a batch that cannot be fetched does not keep the
-    others back.
-
-    Raises ShardError or LayoutError for a shard that cannot be loaded: before anything changes
-    where its footer tells or it is in the first batch, else with whole batches loaded and no
-    provenance until a load succeeds.
+    By default they are there already. Raises ShardError or LayoutError for a shard that cannot be
+    loaded: before anything changes where shards are kept and its footer tells, or it is in the
+    first batch, else with whole batches loaded and no provenance until a load succeeds.
     """
     with warehouse.connect(reads_files=True) as connection:
         ledger = read_ledger(connection, release)
         plan = plan_changes(listing, ledger)
-        if supply is None:
-            for entry in plan.to_load:
-                inspect_shard(release, listing, entry)
+        batches = (supply or Kept(release)).batches(listing, plan.to_load)
         _prepare(connection, release, rebuild=not ledger)
-        rows_loaded = _load(connection, release, listing, plan.to_load, supply, batch_shards)
+        rows_loaded = sum(_load(connection, release, listing, batch) for batch in batches)
         _settle(connection, release, listing, plan)
-        if supply is not None:  # what a load that was killed has left
-            supply.discard(listing, listing.shards)
         rows, valid_rows = connection.execute(
             "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
         ).fetchall()[0]
         provenance = Provenance.read(connection)
     return LoadResult(plan, rows_loaded, rows, valid_rows, provenance)
-
-
-def _load(
-    connection: duckdb.DuckDBPyConnection,
-    release: Release,
-    listing: Listing,
-    entries: Sequence[Entry],
-    supply: Supply | None,
-    batch_shards: int,
-) -> int:
-    """Load shards batch by batch; return the number of their rows."""
-    rows = 0
-    failures: list[LaionError] = []
-    for start in range(0, len(entries), batch_shards):
-        batch = entries[start : start + batch_shards]
-        if supply is not None:
-            batch = _supplied(supply, release, listing, batch, failures)
-        if batch:
-            rows += _load_batch(connection, release, listing, batch)
-        if supply is not None:
-            supply.discard(listing, [entry.shard for entry in batch])
-    if len(failures) == 1:
-        raise failures[0]
-    if failures:
-        raise ShardError("; ".join(map(str, failures)))
-    return rows
-
-
-def _supplied(
-    supply: Supply,
-    release: Release,
-    listing: Listing,
-    batch: Sequence[Entry],
-    failures: list[LaionError],
-) -> Sequence[Entry]:
-    """Fetch a batch; of its shards those that can be loaded, what is wrong with others told."""
-    try:
-        fetched = {s.path: s for s in supply.fetch(listing, [e.shard for e in batch]).shards}
-    except LaionError as error:
-        failures.append(error)
-        fetched = {}
-    ready = []
-    for entry in batch:
-        if not fetched and not listing.file(entry.shard).is_file():
-            continue  # that it is not there has been told
-        try:
-            shard = fetched.get(entry.shard.path, entry.shard)
-            if not fetched:  # what is there may be of before: this verifies it
-                (shard,) = supply.fetch(listing, [entry.shard]).shards
-            inspect_shard(release, listing, entry)
-        except LaionError as error:
-            failures.append(error)
-        else:
-            ready.append(replace(entry, shard=shard))
-    return ready
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild: bool) -> None:
@@ -164,33 +71,32 @@ def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild
     keep_to_contract(connection, release)
 
 
-def _load_batch(
+def _load(
     connection: duckdb.DuckDBPyConnection,
     release: Release,
     listing: Listing,
-    entries: Sequence[Entry],
+    batch: Sequence[ShardFile],
 ) -> int:
     """Load shards in one transaction; return the number of their rows."""
     started = time.monotonic()
-    batch = [inspect_shard(release, listing, entry) for entry in entries]
-    ids = [entry.shard_id for entry in entries]
-    rows = sum(shard.rows for shard in batch)
-    what = entries[0].shard.name if len(entries) == 1 else f"{len(entries)} shards"
+    shards = [file.entry.shard for file in batch]
+    rows = sum(file.rows for file in batch)
+    what = shards[0].name if len(shards) == 1 else f"{len(shards)} shards"
     logger.info("pairs: loading %s", what)
-    states = {entry.shard: verified_state(listing.folder, entry.shard) for entry in entries}
+    states = {shard: verified_state(listing.folder, shard) for shard in shards}
     try:
         with transaction(connection):
             begin_change(connection, made_up=listing.made_up)
             withdraw_provenance(connection)
-            _delete(connection, ids)
+            _delete(connection, [file.entry.shard_id for file in batch])
             # Shards of one statement are read as one table, so they must be laid out alike.
-            for layout in dict.fromkeys(shard.layout for shard in batch):
-                alike = [shard for shard in batch if shard.layout == layout]
+            for layout in dict.fromkeys(file.layout for file in batch):
+                alike = [file for file in batch if file.layout == layout]
                 select, parameters = select_rows(release, layout, alike)
                 connection.execute(f"INSERT INTO pairs BY NAME {select}", parameters)
             connection.executemany(
                 "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
-                [_ledger_row(shard, listing.revision) for shard in batch],
+                [_ledger_row(file, listing.revision) for file in batch],
             )
             _see_unchanged(listing, states)
     except duckdb.Error as error:

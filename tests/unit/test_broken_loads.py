@@ -10,7 +10,8 @@ import pytest
 from laion_pipeline.errors import LaionError, LayoutError, ShardError, WarehouseError
 from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.warehouse.connections import Warehouse
-from laion_pipeline.warehouse.loading import BATCH_SHARDS, load_pairs
+from laion_pipeline.warehouse.loading import load_pairs
+from laion_pipeline.warehouse.supply import BATCH_SHARDS
 from tests.builders import (
     SAMPLE,
     fetch,

@@ -7,7 +7,7 @@ import pytest
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import Warehouse
-from laion_pipeline.warehouse.loading import BATCH_SHARDS
+from laion_pipeline.warehouse.supply import BATCH_SHARDS
 from tests.builders import (
     SAMPLE,
     change,

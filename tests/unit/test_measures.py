@@ -16,6 +16,7 @@ from laion_pipeline.quality.row_sample import draw_row_sample
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
+from laion_pipeline.warehouse.supply import Kept
 from tests.builders import (
     RAW,
     SAMPLE,
@@ -403,7 +404,7 @@ def test_the_sample_is_of_200_000_rows_the_same_whatever_the_order(tmp_path: Pat
         for number, part in enumerate(np.array_split(order, shards)):
             write_table(tmp_path / name, f"part-{number}.parquet", many(len(part), part))
         warehouse = warehouse_at(tmp_path / f"{name}.duckdb")
-        load_pairs(warehouse, SAMPLE, list_folder(tmp_path / name), batch_shards=batch)
+        load_pairs(warehouse, SAMPLE, list_folder(tmp_path / name), Kept(SAMPLE, batch))
         result = check(warehouse)["hash_matches"]
         assert (result.rows, result.failing_rows) == (SAMPLED, SAMPLED)
         assert sum(n for _, n in result.shards) == SAMPLED

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from laion_pipeline.warehouse.loading import BATCH_SHARDS
+from laion_pipeline.warehouse.supply import BATCH_SHARDS
 from tests.builders import CORE, column, fetch, load, pairs, replaced, table_of, write_table
 
 SELECT_CORE = f"SELECT {', '.join(CORE)} FROM pairs ORDER BY hash"
