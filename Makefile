@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui status test lint format bench docs pictures clean help
+.PHONY: run ui status test test-all lint format bench docs pictures clean help
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -13,7 +13,10 @@ ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
 status: .venv/.ready  ## what is loaded, what is new, what checks found
 	@$(BIN)/python -m assets status
 
-test: .venv/.ready  ## all tests
+test: .venv/.ready  ## the tests of single parts, in some four minutes
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
+
+test-all: .venv/.ready  ## all tests, also those that run the whole graph and the programs
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 lint: .venv/.ready  ## format, rules, types, import directions
@@ -36,7 +39,7 @@ pictures: .venv/.ready  ## make the README's pictures again; needs Debian's chro
 	$(BIN)/python -m docs.pictures
 
 help:  ## what there is to make
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 clean:  ## remove the environment and the caches, never the data
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -15,6 +15,8 @@ from tests.orchestration.runs import INGEST, PAIRS_CHECKS, Run, configured, quer
 from tests.orchestration.test_automation import instance, launch, tick
 from tests.orchestration.test_checks import clean_columns, write
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["instance"]  # the fixture
 
 ROWS = 5000

@@ -17,6 +17,8 @@ from tests.loopback_hub import GATED, Status
 from tests.orchestration.runs import ASSETS, GRAPH, RELEASE, Run, configured, query, tamper
 from tests.orchestration.test_checks import clean_columns, write
 
+pytestmark = pytest.mark.slow
+
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 

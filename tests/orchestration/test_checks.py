@@ -23,6 +23,8 @@ from tests.orchestration.runs import (
     tamper,
 )
 
+pytestmark = pytest.mark.slow
+
 ROWS = 20_000
 WARN, ERROR = dg.AssetCheckSeverity.WARN, dg.AssetCheckSeverity.ERROR
 

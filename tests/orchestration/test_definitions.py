@@ -12,8 +12,10 @@ import dagster as dg
 import pytest
 
 from assets.definitions import defs
+from assets.resources import Laion
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.contract import CHECKS
+from laion_pipeline.settings import Settings
 from laion_pipeline.tables.table import read_tables
 from tests.orchestration.runs import ASSETS, GRAPH
 
@@ -55,6 +57,11 @@ def test_what_would_make_everything_after_it_wrong_blocks_it_and_nothing_else_do
         "pairs",
         *(table.name for table in TABLES),
     }
+
+
+def test_the_resource_shows_every_setting_that_decides_what_assets_make() -> None:
+    of_the_ui = {"port", "automation", "schedule", "timezone", "poll_seconds", "alert_url"}
+    assert Laion.model_fields.keys() == Settings.model_fields.keys() - of_the_ui
 
 
 def test_a_sql_file_is_an_asset_and_the_other_way_round() -> None:

@@ -26,6 +26,8 @@ from tests.hub_fixtures import (
 from tests.loopback_hub import GATED, Status
 from tests.orchestration.runs import INGEST, PAIRS_CHECKS, Run, run
 
+pytestmark = pytest.mark.slow
+
 NAMES = sorted(small_shards())
 LOGGERS = ["laion_pipeline", "huggingface_hub", "httpx2"]
 

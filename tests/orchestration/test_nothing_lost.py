@@ -16,6 +16,8 @@ from laion_pipeline.warehouse.shard_rows import select_rows
 from tests.orchestration.runs import INGEST, Run, command, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
+pytestmark = pytest.mark.slow
+
 NAMES = tuple(f"part-{number}.parquet" for number in range(4))
 LISTED = dg.AssetSelection.assets("shards")
 LOADED = dg.AssetSelection.assets("pairs") - dg.AssetSelection.all_asset_checks()

@@ -8,11 +8,13 @@ import mmh3
 import pytest
 
 from laion_pipeline.sources.sample.shards import generate_sample
+from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS
 from tests.orchestration.planted import source_rows
 from tests.orchestration.runs import RELEASE, command, configured, query
 from tests.orchestration.test_checks import clean_columns, write
 
-REAL_ROWS = Path(__file__).resolve().parents[3] / "shared" / "data" / "laion2B-multi-real"
+pytestmark = pytest.mark.slow
+
 Columns = dict[str, list[Any]]
 
 
@@ -57,9 +59,6 @@ def test_a_schema_break_stops_before_loading_and_leaves_everything_as_it_was(
     assert query(data, "SELECT count(*) FROM score_extremes") != [(0,)]
 
 
-NEEDS_REAL_ROWS = pytest.mark.skipif(
-    not REAL_ROWS.is_dir(), reason=f"no real rows: {REAL_ROWS} is not there"
-)
 ORIENTATION = (
     "SELECT status, failing_rows, rows, advice FROM check_results WHERE name = 'size_orientation'"
 )
@@ -76,7 +75,7 @@ def marked_straight(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     """The data folder, and what the command said, with its exit status as the first character."""
     place = tmp_path_factory.mktemp("swapped")
     raw_release(place / "own.toml", "false")
-    with configured(place / "data", REAL_ROWS, str(place / "own.toml")):
+    with configured(place / "data", REAL_ROWS / "laion2B-multi-real", str(place / "own.toml")):
         done = command()
         yield place / "data", f"{done.exit_status}{done.text}"
 

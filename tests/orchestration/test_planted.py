@@ -32,6 +32,8 @@ from tests.orchestration.planted import (
 )
 from tests.orchestration.runs import RELEASE, Run, configured, query, run
 
+pytestmark = pytest.mark.slow
+
 SAMPLE_ROWS = 1500
 NAN, INFINITE = math.nan, math.inf
 EVIL = "<img src=x onerror=alert(1)> **bold** [x](javascript:alert(1)) ```\x07\u202e"

@@ -13,14 +13,11 @@ import mmh3
 import pyarrow.parquet as pq
 import pytest
 
-from tests.end_to_end.command import REAL_ROWS, Outcome, interface_files
+from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS, Outcome, interface_files
 from tests.orchestration import planted
 from tests.orchestration.runs import command, configured
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not REAL_ROWS.is_dir(), reason=f"no real rows: {REAL_ROWS} is not there"),
-]
+pytestmark = [pytest.mark.slow, NEEDS_REAL_ROWS]
 # A size that a web site wrote into an address, such as ...-360x240.jpg: width first.
 IN_URL = re.compile(r"[-_](\d{2,4})x(\d{2,4})\.(?:jpe?g|png|webp)", re.IGNORECASE)
 V1_LAYOUT = "laion2B-en-aesthetic-real-text"

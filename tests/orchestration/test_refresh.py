@@ -13,6 +13,8 @@ from laion_pipeline.sources.sample.shards import generate_sample
 from tests.orchestration.runs import INGEST, RELEASE, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
+pytestmark = pytest.mark.slow
+
 SHARDS = 3
 PAIRS = dg.AssetKey("pairs")
 

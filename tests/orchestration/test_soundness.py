@@ -22,6 +22,8 @@ from tests.orchestration.runs import (
 )
 from tests.orchestration.test_checks import clean_columns, write
 
+pytestmark = pytest.mark.slow
+
 NO_CHECKS = dg.AssetSelection.all_asset_checks()
 MADE_FROM_ROWS = sorted(ASSETS - {"shards", "pairs"})
 

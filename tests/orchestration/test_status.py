@@ -13,6 +13,8 @@ from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
 from tests.orchestration.runs import INGEST, RELEASE, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def data(tmp_path: Path) -> Iterator[Path]:

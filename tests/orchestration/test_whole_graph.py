@@ -17,6 +17,8 @@ from laion_pipeline.tables.table import read_tables
 from tests.builders import SCORES
 from tests.orchestration.runs import ASSETS, RELEASE, Run, configured, query, run
 
+pytestmark = pytest.mark.slow
+
 ROWS = 2000
 TABLES = {
     table.name: table for table in read_tables(Path(__file__).parents[2] / "assets" / "tables")
