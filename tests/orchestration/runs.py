@@ -24,6 +24,9 @@ GRAPH = defs.resolve_asset_graph()
 ASSETS = {key.to_user_string() for key in GRAPH.materializable_asset_keys}
 INGEST = dg.AssetSelection.assets("shards", "pairs")
 PAIRS_CHECKS = dg.AssetSelection.checks_for_assets(dg.AssetKey("pairs"))
+# What takes half of a run's time: tests of something else do without.
+PICTURES = dg.AssetSelection.groups("charts", "report")
+TABULAR = dg.AssetSelection.all() - PICTURES | dg.AssetSelection.all_asset_checks()
 DOWNSTREAM = dg.AssetSelection.all() - INGEST | PAIRS_CHECKS
 
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -79,11 +82,24 @@ def run(
     return Run(result)
 
 
-def command() -> Outcome:
+def command(*, pictures: bool = True) -> Outcome:
     """Everything, as `python -m assets` does it, but for Dagster's storage, which is in memory."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(dg.DagsterInstance, "get", dg.DagsterInstance.ephemeral)
+        if not pictures:
+            patch.setattr("assets.run.defs", _without_pictures())
         return materialize_everything(Session.open())
+
+
+def _without_pictures() -> dg.Definitions:
+    pictures = PICTURES.resolve(GRAPH)
+    assets = [
+        asset
+        for asset in defs.assets or ()
+        if not (isinstance(asset, dg.AssetsDefinition) and asset.keys & pictures)
+    ]
+    return dg.Definitions(assets, asset_checks=defs.asset_checks, resources=defs.resources,
+                          executor=defs.executor)  # fmt: skip
 
 
 @contextmanager

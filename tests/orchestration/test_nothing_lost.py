@@ -13,7 +13,7 @@ import pytest
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.warehouse import loading
 from laion_pipeline.warehouse.shard_rows import select_rows
-from tests.orchestration.runs import INGEST, Run, command, configured, query, run
+from tests.orchestration.runs import INGEST, TABULAR, Run, command, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
 pytestmark = pytest.mark.slow
@@ -79,7 +79,7 @@ def test_a_shard_that_cannot_be_read_is_named_and_keeps_its_rows(
     assert run(INGEST).success
     before = query(data, LEDGER)
     words = damage(source / NAMES[2])
-    done = command()
+    done = command(pictures=False)
     assert done.exit_status == 1
     assert done.text.startswith(
         f"error: shards: LAION_SOURCE={source}: 1 of 4 *.parquet entries cannot be read as shards:"
@@ -163,13 +163,13 @@ def named(done: Run, check: str) -> tuple[bool, str]:
 def test_the_same_file_under_two_names_is_told(data: Path, source: Path) -> None:
     copy = "part-3 (1).parquet"
     (source / copy).write_bytes((source / NAMES[3]).read_bytes())
-    done = run()
+    done = run(TABULAR)
     passed, found = named(done, "shards_unique")
     assert not passed
     assert NAMES[3] in found
     assert copy in found
     (source / copy).unlink()
-    assert named(run(), "shards_unique")[0]
+    assert named(run(TABULAR), "shards_unique")[0]
 
 
 def test_empty_shards_are_all_alike(data: Path, source: Path) -> None:
@@ -179,7 +179,7 @@ def test_empty_shards_are_all_alike(data: Path, source: Path) -> None:
             {name: values[:0] for name, values in rows_of(0, 1).items()},
             f"{number}.parquet",
         )
-    assert named(run(), "shards_unique")[0]
+    assert named(run(TABULAR), "shards_unique")[0]
 
 
 def summary(data: Path) -> list[tuple[Any, ...]]:
@@ -191,49 +191,49 @@ def test_many_rows_leave_at_once_only_when_that_is_confirmed(
 ) -> None:
     for number in range(4, 40):
         write(source, rows_of(number, 50), f"part-{number}.parquet")
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     (source / "part-7.parquet").unlink()  # one in forty is a normal change
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     before = summary(data)
     for name in (*NAMES[:2], "part-8.parquet"):
         (source / name).unlink()
     for _ in range(2):  # to try again is not to confirm
-        done = command()
+        done = command(pictures=False)
         assert done.exit_status == 1
         assert "failed check: pairs.rows_retained: 150 of 1,950 previous rows fail" in done.text
         assert "LAION_ACCEPT_REMOVAL" in done.text
         assert summary(data) == before
     ((revision,),) = query(data, "SELECT revision FROM provenance")
     monkeypatch.setenv("LAION_ACCEPT_REMOVAL", "0" * 40)
-    assert command().exit_status == 1
+    assert command(pictures=False).exit_status == 1
     monkeypatch.setenv("LAION_ACCEPT_REMOVAL", revision[:12])
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     assert query(data, "SELECT max(pairs) FROM score_summary") == [(1800,)]
     monkeypatch.setenv("LAION_ACCEPT_REMOVAL", "")
 
 
 def test_the_next_change_does_not_make_up_for_a_loss(data: Path, source: Path) -> None:
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     (source / NAMES[0]).unlink()
     for checked in (True, False):
         if checked:
-            assert "50 of 200 previous rows fail" in command().text
+            assert "50 of 200 previous rows fail" in command(pictures=False).text
         else:
             assert run(LOADED | LISTED).success
         write(source, rows_of(30 + checked, 50), NAMES[1])
-    done = command()
+    done = command(pictures=False)
     assert done.exit_status == 1
     assert "50 of 200 previous rows fail" in done.text
     write(source, rows_of(0, 50), NAMES[0])  # put back
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
 
 
 def test_a_folder_of_other_shards_takes_no_ones_place_unasked(data: Path, source: Path) -> None:
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     for name in NAMES:
         (source / name).unlink()
         write(source, rows_of(90 + NAMES.index(name), 60), f"other-{name}")
-    done = command()
+    done = command(pictures=False)
     assert done.exit_status == 1
     assert "200 of 200 previous rows fail" in done.text
 
@@ -241,9 +241,9 @@ def test_a_folder_of_other_shards_takes_no_ones_place_unasked(data: Path, source
 def test_what_max_shards_leaves_out_is_not_lost(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     monkeypatch.setenv("LAION_MAX_SHARDS", "1")
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0
     assert query(data, "SELECT count(*) FROM pairs") == [(50,)]
     monkeypatch.setenv("LAION_MAX_SHARDS", "")
-    assert command().exit_status == 0
+    assert command(pictures=False).exit_status == 0

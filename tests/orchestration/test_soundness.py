@@ -13,6 +13,7 @@ from tests.orchestration.runs import (
     ASSETS,
     INGEST,
     RELEASE,
+    TABULAR,
     Run,
     command,
     configured,
@@ -128,18 +129,18 @@ def test_what_is_loaded_decides_what_is_out_of_date(
 ) -> None:
     generate_sample(tmp_path / "source", rows=1000, shards=3)
     monkeypatch.setenv("LAION_MAX_SHARDS", "1")
-    first = run()
-    versions = [data_version(first, "pairs"), data_version(run(), "pairs")]
+    first = run(TABULAR)
+    versions = [data_version(first, "pairs"), data_version(run(TABULAR), "pairs")]
     assert versions[0] == versions[1]
     monkeypatch.setenv("LAION_MAX_SHARDS", "2")
-    second = run()
+    second = run(TABULAR)
     # The revision is that of all three shards, and the same.
     assert first.metadata["pairs"]["revision"] == second.metadata["pairs"]["revision"]
     versions.append(data_version(second, "pairs"))
     own = tmp_path / "contract.toml"
     own.write_text("[similarity_range]\nerror_above = 0.5\n")
     monkeypatch.setenv("LAION_CONTRACT", str(own))
-    versions.append(data_version(run(), "pairs"))
+    versions.append(data_version(run(TABULAR), "pairs"))
     assert len(set(versions)) == 3
     tables = [data_version(done, "score_summary") for done in (first, second)]
     assert tables[0] != tables[1]
