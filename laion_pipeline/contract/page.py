@@ -54,21 +54,12 @@ def _page() -> Iterator[str]:
         " which shard a row\nis from and `defects` which rules it breaks, one bit a rule; these two"
         " are never null."
     )
-    for title, checks in (
-        (
-            "Rules that a valid row keeps",
-            [c for c in CHECKS.values() if isinstance(c, QuarantineRule)],
-        ),
-        (
-            "Checks on `pairs`",
-            [
-                c
-                for c in CHECKS.values()
-                if c.asset == "pairs" and not isinstance(c, QuarantineRule)
-            ],
-        ),
-        ("Checks on `revision_drift`", [c for c in CHECKS.values() if c.asset != "pairs"]),
-    ):
+    sections: dict[str, list[Check]] = {}
+    for check in sorted(CHECKS.values(), key=lambda c: not isinstance(c, QuarantineRule)):
+        rule = isinstance(check, QuarantineRule)
+        title = "Rules that a valid row keeps" if rule else f"Checks on `{check.asset}`"
+        sections.setdefault(title, []).append(check)
+    for title, checks in sections.items():
         yield f"\n## {title}\n"
         yield from _table(
             ("check", "demands", "threshold", "what to do"),

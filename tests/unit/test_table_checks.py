@@ -115,7 +115,7 @@ def copy(made: Warehouse, tmp_path: Path) -> Warehouse:
 
 
 def test_every_table_is_tampered_with() -> None:
-    assert TAMPERINGS.keys() == tables().keys()
+    assert TAMPERINGS.keys() == tables().keys(), "say in TAMPERINGS what its check has to find"
 
 
 @pytest.mark.parametrize("name", TAMPERINGS)

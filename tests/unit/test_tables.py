@@ -103,7 +103,7 @@ def assert_close(found: Sequence[Sequence[object]], expected: Sequence[Sequence[
 
 
 def test_each_table_has_an_expectation() -> None:
-    assert tables().keys() == COLUMNS.keys()
+    assert tables().keys() == COLUMNS.keys(), "give the table's columns in COLUMNS here"
 
 
 @pytest.mark.parametrize("name", COLUMNS)
@@ -178,7 +178,7 @@ def test_tables_of_few_or_equal_rows(name: str, rows: list[Row], tmp_path: Path)
     found = fetch(warehouse, f"FROM {name}")
     if name in ORACLES:
         assert_close(found, ORACLES[name](valid))
-    else:
+    elif name == "score_extremes":
         assert len(found) == 2 * len(SCORES) * min(100, len({row["url"] for row in valid}))
     assert check_table(warehouse, tables()[name], result.rows).status == "passed"
 
