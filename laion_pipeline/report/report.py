@@ -1,4 +1,4 @@
-"""What the report shows, read from the warehouse; `report.html` says how."""
+"""What the report shows, read from the warehouse; `report.html` and its sections say how."""
 
 import base64
 import logging
@@ -29,6 +29,8 @@ REPORTED_TABLES = (
     "revision_drift",
 )  # fmt: skip
 
+# In this order; each has a template of its own in `sections`.
+SECTIONS = ("quality", "scores", "charts", "resolutions", "extremes", "provenance")
 RESOLUTIONS_SHOWN = 20
 EXTREMES_SHOWN = 5
 EXAMPLES_SHOWN = 5
@@ -84,7 +86,7 @@ def render_report(warehouse: Warehouse, paths: Paths) -> ReportContent:
     page = (
         _environment()
         .get_template("report.html")
-        .render(content=content, unsafe=UNSAFE, examples_shown=EXAMPLES_SHOWN)
+        .render(content=content, sections=SECTIONS, unsafe=UNSAFE, examples_shown=EXAMPLES_SHOWN)
     )
     publish_text(paths.report, page)
     logger.info("report: %s", paths.report)

@@ -314,4 +314,4 @@ def test_every_table_is_shown_somewhere() -> None:
     shown = {*REPORTED_TABLES, *(name for chart in CHARTS for name in chart.tables)}
     shown |= {source for table in tables().values() for source in table.sources}
     hidden = tables().keys() - shown
-    assert not hidden, "show it in laion_pipeline/report/report.html, or draw a chart of it"
+    assert not hidden, "show it in laion_pipeline/report/sections, or draw a chart of it"
