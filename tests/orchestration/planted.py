@@ -1,17 +1,16 @@
 """What the contract should say of V1 rows, computed another way: in plain Python, row by row."""
 
-import html
 import math
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import mmh3
 import pyarrow.parquet as pq
+
+from tests.row_rules import COUNTED, QUARANTINED, broken_rules
 
 Row = Mapping[str, Any]
 
@@ -43,37 +42,7 @@ def text_of(row: Row, name: str) -> str:
 
 def reasons(row: Row) -> list[str]:
     """The rules that a row breaks and is quarantined for, in the contract's order."""
-    address = urlsplit(text_of(row, "url"))
-    kept = {
-        "url_http": address.scheme in ("http", "https") and bool(address.netloc.strip()),
-        "text_present": bool(text_of(row, "text").strip()),
-        **{f"{side}_positive": row[side] is None or number(row, side) > 0 for side in SIDES},
-        "similarity_range": -1 <= number(row, "similarity") <= 1,
-        "punsafe_range": 0 <= number(row, "punsafe") <= 1,
-        "pwatermark_range": 0 <= number(row, "pwatermark") <= 1,
-        "aesthetic_range": 7 < number(row, "aesthetic") <= 10,
-    }
-    return [rule for rule, keeps in kept.items() if not keeps]
-
-
-def noted(row: Row) -> list[str]:
-    """The rules that a row breaks and is only counted for."""
-    caption = text_of(row, "text").strip()
-    broken = {
-        "punsafe_filter": 0.5 <= number(row, "punsafe") <= 1,
-        "pwatermark_filter": 0.8 <= number(row, "pwatermark") <= 1,
-        "aesthetic_filter": False,
-        "similarity_cutoff": -1 <= number(row, "similarity") < 0.28,
-        "sizes_known": row["width"] is None or row["height"] is None,
-        "text_not_only_digits": caption.isascii() and caption.isdigit(),
-        "text_without_replacement_characters": "\N{REPLACEMENT CHARACTER}" in caption,
-        "text_without_control_characters": bool(caption)
-        and any(unicodedata.category(c) == "Cc" for c in text_of(row, "text")),
-        "text_without_html_entities": any(
-            html.unescape(entity) != entity for entity in re.findall("&#?[0-9A-Za-z]+;", caption)
-        ),
-    }
-    return [rule for rule, is_broken in broken.items() if is_broken]
+    return [rule for rule in QUARANTINED if rule in broken_rules(row)]
 
 
 def is_turned(row: Row) -> bool | None:
@@ -92,11 +61,10 @@ def repeats(rows: Sequence[Row], name: str) -> int:
 
 def failing(rows: Sequence[Row]) -> dict[str, int]:
     """What fails of each check on `pairs`."""
-    counts = Counter(rule for row in rows for rule in (*reasons(row), *noted(row)))
+    counts = Counter(rule for row in rows for rule in broken_rules(row))
     hashes = [mmh3.hash64((text_of(r, "url") + text_of(r, "text")).encode())[0] for r in rows]
-    rules = [*RULES, *NOTED_RULES]
     return {
-        **{rule: counts[rule] for rule in rules},
+        **{rule: counts[rule] for rule in (*QUARANTINED, *COUNTED)},
         "schema_as_contracted": 0,
         "every_source_row_loaded": 0,
         "every_row_accounted_for": 0,
@@ -109,13 +77,6 @@ def failing(rows: Sequence[Row]) -> dict[str, int]:
         "hashes_unique": repeats(rows, "hash"),
         "hash_matches": sum(r["hash"] != true for r, true in zip(rows, hashes, strict=True)),
     }
-
-
-RULES = ("url_http", "text_present", "width_positive", "height_positive", "similarity_range",
-         "punsafe_range", "pwatermark_range", "aesthetic_range")  # fmt: skip
-NOTED_RULES = ("punsafe_filter", "pwatermark_filter", "aesthetic_filter", "similarity_cutoff",
-               "sizes_known", "text_not_only_digits", "text_without_replacement_characters",
-               "text_without_control_characters", "text_without_html_entities")  # fmt: skip
 
 
 def by_shard(rows: Iterable[Row]) -> Counter[tuple[str, str]]:

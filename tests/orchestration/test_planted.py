@@ -22,15 +22,13 @@ from tests import oracles
 from tests.builders import hashed, pair, pairs, write_shard
 from tests.orchestration.planted import (
     NAMES,
-    NOTED_RULES,
-    RULES,
     by_shard,
     failing,
-    noted,
     reasons,
     source_rows,
 )
 from tests.orchestration.runs import RELEASE, Run, configured, query, run
+from tests.row_rules import COUNTED, QUARANTINED, broken_rules
 
 pytestmark = pytest.mark.slow
 
@@ -156,16 +154,16 @@ BY_HAND = pytest.mark.parametrize("done", ["by-hand"], indirect=True, scope="mod
 def test_the_oracle_finds_what_was_planted(done: Planted) -> None:
     found = failing(done.rows)
     if len(done.rows) == SAMPLE_ROWS:
-        assert {rule: found[rule] for rule in RULES} == planted(SAMPLE_ROWS)
+        assert {rule: found[rule] for rule in QUARANTINED} == planted(SAMPLE_ROWS)
         assert found["urls_unique"] >= planted_duplicate_urls(SAMPLE_ROWS)
         assert found["hash_matches"] == found["size_orientation"] == 0
     else:
         manifold = Counter(rule for row in MANIFOLD for rule in reasons({**pair(), **row}))
-        for rule in (*RULES, *NOTED_RULES):
+        for rule in (*QUARANTINED, *COUNTED):
             if not rule.startswith("text_without_control"):  # the hostile caption has one too
                 assert found[rule] == len(PLANTED_BY_HAND.get(rule, ())) + manifold[rule], rule
         assert (found["size_orientation"], found["urls_unique"], found["hash_matches"]) == (1, 2, 2)
-    assert not [row for row in AT_THE_BOUNDARY if reasons(pair(**row)) or noted(pair(**row))]
+    assert not [row for row in AT_THE_BOUNDARY if broken_rules(pair(**row))]
 
 
 def test_every_check_reports_exactly_what_is_there(done: Planted) -> None:
@@ -176,7 +174,7 @@ def test_every_check_reports_exactly_what_is_there(done: Planted) -> None:
         if check.asset == "pairs"
     }
     assert told == failing(done.rows)
-    for rule in RULES:
+    for rule in QUARANTINED:
         assert done.metadata(rule)["rows"] == len(done.rows)
 
 
@@ -227,7 +225,7 @@ def test_no_other_table_counts_them(done: Planted) -> None:
         ("rows", "source"): len(done.rows),
         ("rows", "valid"): len(valid),
         ("rows", "quarantined"): len(done.rows) - len(valid),
-        **{("defects", rule): counts[rule] for rule in RULES},
+        **{("defects", rule): counts[rule] for rule in QUARANTINED},
     }
 
 
@@ -268,7 +266,7 @@ def test_every_result_says_what_was_found(done: Planted) -> None:
 
 
 def test_the_sql_of_a_result_finds_all_that_fails(done: Planted) -> None:
-    for rule in (*RULES, *NOTED_RULES):
+    for rule in (*QUARANTINED, *COUNTED):
         said = done.metadata(rule)
         if said.get("failing_rows"):
             sql = said["sql"].removeprefix("```sql\n").removesuffix("\n```")

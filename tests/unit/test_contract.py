@@ -2,8 +2,6 @@
 
 import html.entities
 import math
-import string
-import unicodedata
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,7 @@ from tests.builders import (
     pair,
     table_of,
 )
+from tests.row_rules import broken_rules
 
 # The sample, with the one filter more that no release of the catalogue has.
 FILTERED = SAMPLE.model_copy(
@@ -181,73 +180,11 @@ VALUES = [
 ]
 
 
-# What a row breaks, in plain Python.
+# What a row breaks, in plain Python and by the contract's SQL.
 
 
 def broken_in(row: Row) -> set[str]:
-    url, text = (str(row[name] or "") for name in ("url", "text"))
-    limits = {"similarity": (-1, 1), "punsafe": (0, 1), "pwatermark": (0, 1), "aesthetic": (7, 10)}
-    broken = set()
-    if not is_http(url):
-        broken.add("url_http")
-    broken |= dirt_in(text) if text.strip() else {"text_present"}
-    for side in ("width", "height"):
-        size = row[side]
-        if size is None:
-            broken.add("sizes_known")
-        elif isinstance(size, int) and size <= 0:
-            broken.add(f"{side}_positive")
-    for score, (low, high) in limits.items():
-        value = row[score]
-        if not isinstance(value, float) or not low <= value <= high or value == 7:
-            broken.add(f"{score}_range")
-        elif not is_kept(score, value):
-            broken.add("similarity_cutoff" if score == "similarity" else f"{score}_filter")
-    return broken
-
-
-def is_kept(score: str, value: float) -> bool:
-    if score in ("similarity", "aesthetic"):
-        return value >= {"similarity": 0.28, "aesthetic": 7.25}[score]
-    return value < {"punsafe": 0.5, "pwatermark": 0.8}[score]
-
-
-def is_http(url: str) -> bool:
-    scheme, separator, rest = url.partition("://")
-    return (
-        scheme.lower() in ("http", "https")
-        and separator != ""
-        and rest[:1].strip() != ""
-        and rest[0] not in "/?#"
-    )
-
-
-def dirt_in(text: str) -> set[str]:
-    dirt = set()
-    if all(unicodedata.category(character) == "Nd" for character in text.strip()):
-        dirt.add("text_not_only_digits")
-    if "\N{REPLACEMENT CHARACTER}" in text:
-        dirt.add("text_without_replacement_characters")
-    if any(unicodedata.category(character) == "Cc" for character in text):
-        dirt.add("text_without_control_characters")
-    if any(is_entity(behind.partition(";")) for behind in text.split("&")[1:]):
-        dirt.add("text_without_html_entities")
-    return dirt
-
-
-def is_entity(parts: tuple[str, str, str]) -> bool:
-    name, semicolon, _ = parts
-    if not semicolon:
-        return False
-    if name[:2] in ("#x", "#X"):
-        return len(name) > 2 and set(name[2:]) <= set(string.hexdigits)
-    if name[:1] == "#":
-        return len(name) > 1 and set(name[1:]) <= set(string.digits)
-    letters = set(string.ascii_letters)
-    return 2 <= len(name) <= 32 and name[0] in letters and set(name) <= letters | set(string.digits)
-
-
-# What the contract's SQL says a row breaks.
+    return broken_rules(row, least_aesthetic=7.25)
 
 
 def broken_by_sql(rows: Iterable[Row], release: Release = FILTERED) -> list[set[str]]:

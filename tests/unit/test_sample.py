@@ -23,6 +23,7 @@ from laion_pipeline.sources.sample.shards import (
     planted,
     planted_duplicate_urls,
 )
+from tests.row_rules import QUARANTINED, broken_rules
 
 Row = Mapping[str, Any]
 LAYOUT = pa.schema(
@@ -41,30 +42,10 @@ LAYOUT = pa.schema(
 SMALL = 2000
 
 
-def within(low: float, high: float) -> Callable[[object], bool]:
-    return lambda value: isinstance(value, float) and low <= value <= high
-
-
-def is_http(value: object) -> bool:
-    parts = urlsplit(value) if isinstance(value, str) else urlsplit("")
-    return parts.scheme in {"http", "https"} and parts.netloc != ""
-
-
-# Each rule written again, in another way than the code that plants: what must hold in which column.
-RULES: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "url_http": ("URL", is_http),
-    "text_present": ("TEXT", lambda value: isinstance(value, str) and value.strip() != ""),
-    "width_positive": ("WIDTH", lambda value: value is None or int(str(value)) > 0),
-    "height_positive": ("HEIGHT", lambda value: value is None or int(str(value)) > 0),
-    "similarity_range": ("similarity", within(-1, 1)),
-    "punsafe_range": ("punsafe", within(0, 1)),
-    "pwatermark_range": ("pwatermark", within(0, 1)),
-    "aesthetic_range": ("aesthetic", within(math.nextafter(7, 8), 10)),
-}
-
-
-def broken_rules(row: Row) -> list[str]:
-    return [rule for rule, (column, holds) in RULES.items() if not holds(row[column])]
+def broken_in(row: Row) -> list[str]:
+    """The rules that a row as it is in a shard breaks, and is quarantined for."""
+    broken = broken_rules({name.lower(): value for name, value in row.items()})
+    return [rule for rule in QUARANTINED if rule in broken]
 
 
 def later_repeats(rows: list[Row]) -> list[tuple[Row, Row]]:
@@ -93,7 +74,7 @@ def full_rows(full: tuple[Path, ...]) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def full_broken(full_rows: list[Row]) -> list[list[str]]:
-    return [broken_rules(row) for row in full_rows]
+    return [broken_in(row) for row in full_rows]
 
 
 @pytest.fixture(scope="module")
@@ -140,14 +121,14 @@ def test_every_hash_is_that_of_url_and_text(small: tuple[Path, ...]) -> None:
 def test_as_many_rows_break_each_rule_as_planted_and_none_breaks_two(
     small: tuple[Path, ...], full_broken: list[list[str]]
 ) -> None:
-    for broken in (full_broken, [broken_rules(row) for row in read(small)]):
+    for broken in (full_broken, [broken_in(row) for row in read(small)]):
         assert max(map(len, broken)) == 1
         assert Counter(rule for rules in broken for rule in rules) == planted(len(broken))
 
 
 def test_planted_numbers_tell_the_rules_apart_and_stay_rare() -> None:
     assert planted(SAMPLE_ROWS) == PLANTED
-    assert PLANTED.keys() == RULES.keys()
+    assert tuple(PLANTED) == QUARANTINED
     assert len(set(PLANTED.values())) == len(PLANTED)
     assert all(7 <= count <= 60 for count in PLANTED.values())
     assert planted(10 * SAMPLE_ROWS) == PLANTED
@@ -159,7 +140,7 @@ def test_every_rule_is_broken_in_every_shard(
     rest = iter(full_broken)
     for path in full:
         shard = islice(rest, pq.read_metadata(path).num_rows)
-        assert {rule for rules in shard for rule in rules} == set(RULES)
+        assert {rule for rules in shard for rule in rules} == set(QUARANTINED)
 
 
 @pytest.mark.parametrize(
