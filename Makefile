@@ -13,7 +13,7 @@ ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
 status: .venv/.ready  ## what is loaded, what is new, what checks found
 	@$(BIN)/python -m assets status
 
-test: .venv/.ready  ## the tests of single parts, in some four minutes
+test: .venv/.ready  ## the quick tests, of single parts
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
 
 test-all: .venv/.ready  ## all tests, also those that run the whole graph and the programs
