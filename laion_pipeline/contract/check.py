@@ -1,5 +1,6 @@
 """What a check is: one demand on `pairs` or on its history, in words and in SQL."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from laion_pipeline.contract.thresholds import EXACT, Threshold, share_of
@@ -9,7 +10,7 @@ ANY_IS_AN_ERROR = "an error where there is one"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class Check(ABC):
     """A demand, how much short of it is a warning or an error, and what to do about it.
 
     `summary` says what is demanded of any release, `demands` what of this one; where this release
@@ -31,9 +32,9 @@ class Check:
     value_of: str = ""
 
     @property
+    @abstractmethod
     def finds(self) -> str:
         """A query by which a person finds all that fails."""
-        raise NotImplementedError
 
     @property
     def threshold_in_words(self) -> str:
@@ -64,14 +65,14 @@ class RowCheck(Check):
     """A demand on every row of `pairs`, whose failing rows are counted shard by shard."""
 
     @property
+    @abstractmethod
     def failing(self) -> str:
         """SQL that is true, never null, where a row fails."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def shown(self) -> tuple[str, ...]:
         """SQL for what a person should see of a failing row."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
