@@ -138,7 +138,7 @@ class RowRule(RowCheck):
 
     @property
     def failing(self) -> str:
-        """The same."""
+        """SQL for the rows that break the rule."""
         return self.broken
 
     @property

@@ -102,7 +102,7 @@ def _by_check(results: Sequence["ExpectationValidationResult"]) -> dict[str, Jud
         judgements[_check(result)] = Judgement(
             verdict=_worse(before.verdict, _verdict(result)),
             unmet=before.unmet + (not result.success),
-            failing_rows=result.result.get("unexpected_count", result.result.get("observed_value")),
+            failing_rows=result.result.get("unexpected_count"),
         )
     return judgements
 
