@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from assets.advice import told
 from assets.automation import require_valid_schedule
 from assets.home import prepare_home
 from assets.resources import load_environment
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         prepare_home(session)
         return _serve(session) if command == "ui" else _run(session)
     except LaionError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {told(error)}", file=sys.stderr)
         return error.exit_status
 
 

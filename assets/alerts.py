@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 import dagster as dg
 
+from assets.advice import told
 from assets.outcome import failures_of
 from assets.resources import REVISION_TAG
 from assets.sensing import Patience, under_way
@@ -19,11 +20,7 @@ from laion_pipeline.session import Session
 # How often it looks, and how long it leaves in peace whom it has told something.
 _LOOK_SECONDS = 30
 _PEACE_SECONDS = 60.0
-_ENDED = [
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-]
+_ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def alerting(*, running: bool, seconds: int) -> dg.SensorDefinition:
         try:
             words, memory = _tick(context.instance, memory)
         except LaionError as error:
-            words = str(error)
+            words = told(error)
         return dg.SensorResult(skip_reason=words, cursor=json.dumps(asdict(memory)))
 
     return alerts

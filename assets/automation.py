@@ -4,10 +4,12 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 
 import dagster as dg
 from dagster._utils.schedules import is_valid_cron_schedule
 
+from assets.advice import told
 from assets.alerts import alerting
 from assets.pairs import REFRESH_JOB
 from assets.sensing import Patience, under_way
@@ -74,32 +76,26 @@ def automation() -> tuple[dg.ScheduleDefinition, list[dg.SensorDefinition]]:
             return dg.SkipReason(run)
         return dg.RunRequest()
 
-    status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
-
-    @dg.sensor(
-        name="new_revision",
-        job=REFRESH,
-        minimum_interval_seconds=interval,
-        default_status=status,
-        description="Asks the Hub for the commit of LAION_REVISION, and refreshes everything once"
-        " for each new one.",
-    )
-    def new_revision(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, interval, _look_at_hub)
-
-    @dg.sensor(
-        name="new_files",
-        job=REFRESH,
-        minimum_interval_seconds=interval,
-        default_status=status,
-        description="Looks at the files of LAION_SOURCE, and refreshes everything once they have"
-        " changed.",
-    )
-    def new_files(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return _tick(context, interval, _look_at_folder)
-
+    sensors = [
+        dg.SensorDefinition(
+            name=name,
+            job=REFRESH,
+            evaluation_fn=partial(_tick, interval=interval, look=look),
+            minimum_interval_seconds=interval,
+            default_status=dg.DefaultSensorStatus.RUNNING
+            if running
+            else dg.DefaultSensorStatus.STOPPED,
+            description=description,
+        )
+        for name, look, description in (
+            ("new_revision", _look_at_hub, "Asks the Hub for the commit of LAION_REVISION, and"
+             " refreshes everything once for each new one."),
+            ("new_files", _look_at_folder, "Looks at the files of LAION_SOURCE, and refreshes"
+             " everything once they have changed."),
+        )
+    ]  # fmt: skip
     alerts = alerting(running=bool(os.environ.get("LAION_ALERT_URL")), seconds=interval)
-    return weekly_refresh, [new_revision, new_files, alerts]
+    return weekly_refresh, [*sensors, alerts]
 
 
 def _setting(name: str) -> str:
@@ -120,7 +116,7 @@ def _tick(context: dg.SensorEvaluationContext, interval: int, look: Look) -> dg.
     except LaionError as error:
         after = patience.after_failure(interval)
         return dg.SensorResult(
-            skip_reason=f"{error}; {after.told}", cursor=json.dumps(asdict(after))
+            skip_reason=f"{told(error)}; {after.told}", cursor=json.dumps(asdict(after))
         )
 
 
@@ -142,9 +138,7 @@ def _look_at_hub(session: Session) -> dg.SensorResult:
         words = f"waiting for a new commit: {source.revision} is {commit[:12]}, which is loaded"
         return dg.SensorResult(skip_reason=words, asset_events=[seen], cursor="")
     return dg.SensorResult(
-        run_requests=[dg.RunRequest(run_key=f"{loaded}..{commit}")],
-        asset_events=[seen],
-        cursor="",
+        run_requests=[dg.RunRequest(run_key=f"{loaded}..{commit}")], asset_events=[seen], cursor=""
     )
 
 

@@ -15,15 +15,7 @@ load_environment()
 _schedule, _sensors = automation()
 
 defs = dg.Definitions(
-    assets=[
-        DATASET,
-        shards,
-        pairs,
-        quarantine,
-        *table_assets(),
-        *chart_assets(),
-        report,
-    ],
+    assets=[DATASET, shards, pairs, quarantine, *table_assets(), *chart_assets(), report],
     asset_checks=[pairs_contract],
     jobs=JOBS,
     schedules=[_schedule],

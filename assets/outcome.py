@@ -6,7 +6,7 @@ import dagster as dg
 from dagster import DagsterEventType
 
 from laion_pipeline.errors import LaionError
-from laion_pipeline.outcome import Outcome, outcome_of
+from laion_pipeline.outcome import Outcome
 from laion_pipeline.quality.results import read_checks
 from laion_pipeline.session import Session
 
@@ -16,7 +16,7 @@ BLOCKED_BY = "blocked_by"
 
 def outcome_of_run(instance: dg.DagsterInstance, run_id: str, session: Session) -> Outcome:
     """How a run ended, or is about to end."""
-    failures = [f"{event.step_key}: {_reason(event)}" for event in _step_failures(instance, run_id)]
+    failures = _failed_steps(instance, run_id)
     evaluated = {
         (check.asset_key.to_user_string(), check.check_name)
         for event in _events(instance, run_id, DagsterEventType.ASSET_CHECK_EVALUATION)
@@ -26,7 +26,7 @@ def outcome_of_run(instance: dg.DagsterInstance, run_id: str, session: Session) 
     if evaluated:
         with session.warehouse.connect(read_only=True) as connection:
             checks = [c for c in read_checks(connection) if (c.asset, c.name) in evaluated]
-    return outcome_of(session, checks, failures, succeeded=not failures)
+    return Outcome.of(session, checks, failures)
 
 
 def log_outcome(context: dg.InitResourceContext, session: Session) -> None:
@@ -43,13 +43,13 @@ def log_outcome(context: dg.InitResourceContext, session: Session) -> None:
 
 def failures_of(instance: dg.DagsterInstance, run_id: str) -> Sequence[str]:
     """Why a run that ended failed: a line a step, or what Dagster says of the run as a whole."""
-    steps = [f"{event.step_key}: {_reason(event)}" for event in _step_failures(instance, run_id)]
     of_run = _events(instance, run_id, DagsterEventType.RUN_FAILURE)
-    return steps or [event.message or "failed" for event in of_run]
+    return _failed_steps(instance, run_id) or [event.message or "failed" for event in of_run]
 
 
-def _step_failures(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.DagsterEvent]:
-    return _events(instance, run_id, DagsterEventType.STEP_FAILURE)
+def _failed_steps(instance: dg.DagsterInstance, run_id: str) -> Sequence[str]:
+    failures = _events(instance, run_id, DagsterEventType.STEP_FAILURE)
+    return [f"{event.step_key}: {_reason(event)}" for event in failures]
 
 
 def _events(

@@ -80,7 +80,7 @@ def contract_specs(asset: str) -> list[dg.AssetCheckSpec]:
     """The contract's checks on an asset, as Dagster lists them."""
     return [
         dg.AssetCheckSpec(
-            check.name, asset=asset, description=check.summary, blocking=check.blocking
+            check.name, asset=asset, description=check.in_general, blocking=check.blocking
         )
         for check in CHECKS.values()
         if check.asset == asset
@@ -93,10 +93,7 @@ def check_contract(session: Session, asset: str) -> tuple[RecordedCheck, ...]:
 
 
 @dg.multi_asset_check(
-    specs=contract_specs("pairs"),
-    name="pairs_contract",
-    can_subset=True,
-    retry_policy=RETRIES,
+    specs=contract_specs("pairs"), name="pairs_contract", can_subset=True, retry_policy=RETRIES
 )
 def pairs_contract(
     context: dg.AssetCheckExecutionContext, laion: Laion

@@ -10,6 +10,7 @@ import dagster as dg
 from dotenv import load_dotenv
 from pydantic import PrivateAttr
 
+from assets.advice import told
 from assets.home import PROJECT
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
@@ -98,7 +99,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             yield session
         except LaionError as error:
             advice = "; run again later" if error.retryable else ""
-            raise dg.Failure(f"{error}{advice}", allow_retries=error.retryable) from error
+            raise dg.Failure(f"{told(error)}{advice}", allow_retries=error.retryable) from error
         except dg.Failure:
             raise
         except Exception as error:  # a fault of ours is not mended by trying again

@@ -1,50 +1,41 @@
 """`python -m assets status`: where a release stands, for people or, with --json, for programs."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from assets.tables import code_version
-from laion_pipeline.quality.results import tally
+from laion_pipeline.contract.thresholds import Verdict
+from laion_pipeline.quality.results import RecordedCheck, tally
 from laion_pipeline.session import Session
 from laion_pipeline.status import Status, read_status
 
-
-@dataclass(frozen=True)
-class LastRun:
-    """The run of Dagster that began last; `ended_at` is in UTC, and None while it runs."""
-
-    run_id: str
-    status: str
-    ended_at: datetime | None
+_TOLD: tuple[Verdict, ...] = ("failed", "warned")
 
 
 def tell_status(session: Session, *, as_json: bool) -> tuple[str, int]:
     """What there is to tell, and the exit status: 1 when the last run or a check failed."""
     status, run = read_status(session, code_version()), _last_run(session.paths.dagster)
-    failed = bool(status.failed) or (run is not None and run.status == "FAILURE")
+    failed = bool(status.checks_that("failed")) or (run is not None and run.dagster_run.is_failure)
     text = _as_json(status, run) if as_json else _as_text(status, run)
     return text, int(failed)
 
 
-def _last_run(home: Path) -> LastRun | None:
+def _last_run(home: Path) -> dg.RunRecord | None:
     if not (home / "dagster.yaml").is_file():
         return None
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        for record in instance.get_run_records(limit=1):
-            ended = record.end_time
-            return LastRun(
-                record.dagster_run.run_id,
-                record.dagster_run.status.value,
-                datetime.fromtimestamp(ended, UTC) if ended else None,
-            )
-    return None
+        return next(iter(instance.get_run_records(limit=1)), None)
 
 
-def _as_json(status: Status, run: LastRun | None) -> str:
+def _ended(run: dg.RunRecord) -> datetime | None:
+    return datetime.fromtimestamp(run.end_time, UTC) if run.end_time else None
+
+
+def _as_json(status: Status, run: dg.RunRecord | None) -> str:
     return json.dumps(
         {
             "release": status.release,
@@ -55,19 +46,22 @@ def _as_json(status: Status, run: LastRun | None) -> str:
             "rows": status.rows,
             "quarantined": status.quarantined,
             "last_run": {
-                "id": run.run_id,
-                "status": run.status,
-                "ended_at": _utc(run.ended_at),
+                "id": run.dagster_run.run_id,
+                "status": run.dagster_run.status.value,
+                "ended_at": _utc(_ended(run)),
             }
             if run
             else None,
-            "failed": {f"{c.asset}.{c.name}": c.finding for c in status.failed},
-            "warned": {f"{c.asset}.{c.name}": c.finding for c in status.warned},
+            **{verdict: _by_name(status.checks_that(verdict)) for verdict in _TOLD},
             "out_of_date": list(status.out_of_date),
             "disk_bytes": status.disk_bytes,
         },
         indent=1,
     )
+
+
+def _by_name(checks: Sequence[RecordedCheck]) -> dict[str, str]:
+    return {f"{check.asset}.{check.name}": check.finding for check in checks}
 
 
 def _source(status: Status) -> str:
@@ -81,7 +75,7 @@ def _utc(time: datetime | None) -> str | None:
     return time.replace(tzinfo=UTC).isoformat(timespec="seconds") if time else None
 
 
-def _as_text(status: Status, run: LastRun | None) -> str:
+def _as_text(status: Status, run: dg.RunRecord | None) -> str:
     lines = [status.title]
     if status.loaded_at:
         lines += [
@@ -94,12 +88,12 @@ def _as_text(status: Status, run: LastRun | None) -> str:
     if run is None:
         lines.append("last run: none")
     else:
-        ended = f", ended {run.ended_at:%Y-%m-%d %H:%M} UTC" if run.ended_at else ""
-        lines.append(f"last run: {run.run_id[:8]}, {run.status.lower()}{ended}")
+        ended = f", ended {end:%Y-%m-%d %H:%M} UTC" if (end := _ended(run)) else ""
+        last = run.dagster_run
+        lines.append(f"last run: {last.run_id[:8]}, {last.status.value.lower()}{ended}")
     if status.checks:
         lines.append(f"checks: {tally(status.checks)}")
-    lines += [f"  failed: {check.told}" for check in status.failed]
-    lines += [f"  warned: {check.told}" for check in status.warned]
+    lines += [f"  {v}: {check.told}" for v in _TOLD for check in status.checks_that(v)]
     lines.append(f"out of date: {', '.join(status.out_of_date) or 'nothing'}")
     lines.append(f"on disk: {status.disk_bytes / 1e6:,.1f} MB")
     return "\n".join(lines)

@@ -7,16 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.quality import (
-    check_contract,
-    check_result,
-    contract_specs,
-    stop_if_blocked,
-)
+from assets.advice import asset_of
+from assets.quality import check_contract, check_result, contract_specs, stop_if_blocked
 from assets.resources import RETRIES, Laion
 from assets.ui.links import file_metadata
 from laion_pipeline.tables.table import (
-    LOADED_TABLES,
     SELF_CHECK,
     Table,
     TableResult,
@@ -25,9 +20,6 @@ from laion_pipeline.tables.table import (
     read_tables,
 )
 from laion_pipeline.warehouse.provenance import version_of
-
-# The asset that a table or view of the warehouse belongs to, where its name is another.
-_ASSET_OF = dict.fromkeys(LOADED_TABLES, "pairs")
 
 
 def table_assets() -> list[dg.AssetsDefinition]:
@@ -49,7 +41,7 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
     @dg.asset(
         name=table.name,
         description=table.description,
-        deps=sorted({_ASSET_OF.get(source, source) for source in table.sources}),
+        deps=sorted({asset_of(source) for source in table.sources}),
         group_name="tables",
         kinds={"duckdb", "sql"},
         retry_policy=RETRIES,
@@ -108,4 +100,4 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
 def _upstream(source: str) -> tuple[str, str]:
     """The asset and the column that `table.column` of the warehouse belongs to."""
     table, _, column = source.partition(".")
-    return _ASSET_OF.get(table, table), column
+    return asset_of(table), column

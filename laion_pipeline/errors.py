@@ -3,14 +3,22 @@
 Errors that a later attempt may mend say so with `retryable`; the rest need a person.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
 class LaionError(Exception):
-    """The base of them all; its text is one line fit to be shown to a user."""
+    """The base of them all; its text is one line fit to be shown to a user.
+
+    `needs` names the tables, charts or shards that have to be made first.
+    """
 
     retryable: ClassVar[bool] = False
     exit_status: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, needs: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.needs = tuple(needs)
 
 
 class SettingsError(LaionError):
@@ -71,7 +79,7 @@ class UnsoundError(LaionError):
 
 
 class WarehouseError(LaionError):
-    """The warehouse is damaged, cannot be written, or has not been materialized yet."""
+    """The warehouse is damaged, cannot be written, or has not been made yet."""
 
 
 class WarehouseBusyError(WarehouseError):

@@ -1,64 +1,23 @@
 """Where everything that is written lies: the fixed layout below the data folder."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from laion_pipeline.sources.shards import LISTING_NAME
 from laion_pipeline.warehouse.connections import RUN_LOCK
 
 
-@dataclass(frozen=True)
 class Paths:
-    """Where a release's files lie."""
+    """Where a release's files lie, in and below the folder `root`."""
 
-    root: Path
-
-    @property
-    def shards(self) -> Path:
-        """The folder of downloaded or generated shards."""
-        return self.root / "shards"
-
-    @property
-    def listing(self) -> Path:
-        """The shards last found at the source: what `pairs` is to hold."""
-        return self.shards / LISTING_NAME
-
-    @property
-    def warehouse(self) -> Path:
-        """The DuckDB file."""
-        return self.root / "warehouse.duckdb"
-
-    @property
-    def run_lock(self) -> Path:
-        """The lock of whichever run works here."""
-        return self.root / RUN_LOCK
-
-    @property
-    def dagster(self) -> Path:
-        """The folder of Dagster's own storage: one history a release."""
-        return self.root / "dagster"
-
-    @property
-    def tables(self) -> Path:
-        """The folder of derived tables as Parquet."""
-        return self.root / "tables"
-
-    @property
-    def quarantine(self) -> Path:
-        """The rows that break a rule, as Parquet."""
-        return self.tables / "quarantine.parquet"
-
-    @property
-    def charts(self) -> Path:
-        """The folder of charts as PNG and SVG."""
-        return self.root / "charts"
-
-    @property
-    def data_docs(self) -> Path:
-        """The folder of Great Expectations' pages about each validation."""
-        return self.root / "data_docs"
-
-    @property
-    def report(self) -> Path:
-        """The report, one self-contained page."""
-        return self.root / "report.html"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.shards = root / "shards"  # those that were downloaded or generated
+        self.listing = self.shards / LISTING_NAME  # the shards found last: what `pairs` is to hold
+        self.warehouse = root / "warehouse.duckdb"
+        self.run_lock = root / RUN_LOCK  # of whichever run works here
+        self.dagster = root / "dagster"  # Dagster's own storage: one history a release
+        self.tables = root / "tables"  # derived tables as Parquet
+        self.quarantine = self.tables / "quarantine.parquet"
+        self.charts = root / "charts"  # as PNG and SVG
+        self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation
+        self.report = root / "report.html"

@@ -10,7 +10,7 @@ from laion_pipeline.contract import Contract
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.soundness import require_sound
-from laion_pipeline.releases.release import SAMPLE, Release
+from laion_pipeline.releases.release import SAMPLE, Release, find_release
 from laion_pipeline.settings import Settings
 from laion_pipeline.sources.folder import FolderSource
 from laion_pipeline.sources.hub.source import HubSource
@@ -37,7 +37,7 @@ class Session:
         Raises SettingsError naming the variable that is wrong.
         """
         settings = Settings.from_environment(**given)
-        release = settings.find_release()
+        release = find_release(settings.release)
         if release.name == SAMPLE and settings.source is not None:
             title = "Local files in the layout of LAION-Aesthetics V1"
             changed = {"title": title, "score_model": "", "published_rows": None}

@@ -15,7 +15,7 @@ from laion_pipeline.common.toml_files import first_problem
 from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
-from laion_pipeline.releases.release import Release, find_release
+from laion_pipeline.releases.release import Release
 
 
 def _memory_size(text: str) -> str:
@@ -86,10 +86,6 @@ class Settings(BaseSettings):
             value = displayable(str(problem.given))
             raise SettingsError(f"{name}={value}: {problem.what}") from error
 
-    def find_release(self) -> Release:
-        """The release that is configured."""
-        return find_release(self.release)
-
     def find_contract(self, release: Release) -> Contract:
         """The contract of a release, with the thresholds that are configured, and what is accepted.
 
@@ -98,16 +94,12 @@ class Settings(BaseSettings):
         overrides = None if self.contract is None else read_overrides(self.contract)
         return Contract.of(release, overrides, self.accept_removal or "")
 
-    def paths(self, release: Release) -> Paths:
-        """Where `release` is kept."""
-        return Paths(self.data_dir / release.name)
-
     def prepare(self, release: Release) -> Paths:
         """Make the release's folder, and see that it can be written.
 
         Raises SettingsError when it cannot.
         """
-        paths = self.paths(release)
+        paths = Paths(self.data_dir / release.name)
         try:
             paths.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=paths.root):

@@ -7,12 +7,14 @@ from datetime import datetime
 import duckdb
 
 from laion_pipeline import watching
+from laion_pipeline.contract.thresholds import Verdict
 from laion_pipeline.errors import LaionError
 from laion_pipeline.quality.results import RecordedCheck, find_checks
 from laion_pipeline.quality.soundness import read_made
 from laion_pipeline.session import Session
 from laion_pipeline.sources.folder import FolderSource
 from laion_pipeline.sources.hub.source import HubSource
+from laion_pipeline.warehouse.pairs import count_rows
 from laion_pipeline.warehouse.provenance import Provenance
 
 
@@ -36,15 +38,9 @@ class Status:
     out_of_date: Sequence[str]
     disk_bytes: int
 
-    @property
-    def failed(self) -> Sequence[RecordedCheck]:
-        """The checks that failed when they were made last."""
-        return [check for check in self.checks if check.status == "failed"]
-
-    @property
-    def warned(self) -> Sequence[RecordedCheck]:
-        """The checks that warned when they were made last."""
-        return [check for check in self.checks if check.status == "warned"]
+    def checks_that(self, verdict: Verdict) -> Sequence[RecordedCheck]:
+        """The checks that failed, say, when they were made last."""
+        return [check for check in self.checks if check.status == verdict]
 
 
 def read_status(session: Session, code_version: str) -> Status:
@@ -61,9 +57,7 @@ def read_status(session: Session, code_version: str) -> Status:
         with session.warehouse.connect(read_only=True) as connection:
             provenance = Provenance.find(connection)
             if provenance is not None:
-                rows, quarantined = connection.execute(
-                    "SELECT count(*), count(*) FILTER (defects <> 0) FROM pairs"
-                ).fetchall()[0]
+                rows, quarantined = count_rows(connection)
                 checks = find_checks(connection)
                 finished = session.finished_version(provenance, code_version)
                 stale = _stale(connection, {provenance.data_version, finished})

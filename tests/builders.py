@@ -169,10 +169,7 @@ def snapshot(warehouse: Warehouse) -> tuple[list[Any], list[tuple[Any, ...]]]:
 
 
 def reload(
-    warehouse: Warehouse,
-    folder: Path,
-    release: Release = SAMPLE,
-    batch_shards: int = BATCH_SHARDS,
+    warehouse: Warehouse, folder: Path, release: Release = SAMPLE, batch_shards: int = BATCH_SHARDS
 ) -> LoadResult:
     listing = list_folder(folder, release)
     return load_pairs(warehouse, release, listing, Kept(release, batch_shards))

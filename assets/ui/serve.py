@@ -57,14 +57,11 @@ def serve(session: Session) -> int:
 
 def prepare(session: Session) -> Path:
     """Let all of Dagster's processes mean the same folders; the file of the code location."""
-    settings = session.settings
-    os.environ["LAION_DATA_DIR"] = str(settings.data_dir)
-    if settings.source is not None:
-        os.environ["LAION_SOURCE"] = str(settings.source)
-    if settings.contract is not None:
-        os.environ["LAION_CONTRACT"] = str(settings.contract)
-    if settings.release.endswith(".toml"):
-        os.environ["LAION_RELEASE"] = str(Path(settings.release).absolute())
+    for name in ("data_dir", "source", "contract"):
+        if (folder_or_file := getattr(session.settings, name)) is not None:
+            os.environ[f"LAION_{name.upper()}"] = str(folder_or_file)
+    if (release := session.settings.release).endswith(".toml"):
+        os.environ["LAION_RELEASE"] = str(Path(release).absolute())
     os.environ["DAGSTER_IS_DEV_CLI"] = "1"  # as Dagster's own command for development says
     # Dagster warns of a dagster.yaml in the working directory that it does not use.
     os.chdir(session.paths.dagster)

@@ -119,7 +119,7 @@ def require_current(charts: Iterable[Chart], folder: Path, provenance: Provenanc
         said = _said(folder / f"{chart.name}.png")
         if said.get(_DATA_VERSION) != provenance.data_version:
             raise UnsoundError(
-                f"{chart.name} shows rows that are not loaded any more: materialize it first"
+                f"{chart.name} shows rows that are not loaded any more", needs=[chart.name]
             )
 
 
@@ -128,9 +128,9 @@ def _said(png: Path) -> Mapping[str, str]:
         with Image.open(png) as image:
             said = {str(name): str(value) for name, value in image.info.items()}
     except OSError as error:
-        raise WarehouseError(f"{png}: no such chart; materialize `{png.stem}`") from error
+        raise WarehouseError(f"{png}: no such chart", needs=[png.stem]) from error
     if not {"Title", "Description"} <= said.keys():
-        raise WarehouseError(f"{png}: no such chart; materialize `{png.stem}`")
+        raise WarehouseError(f"{png}: no such chart", needs=[png.stem])
     return said
 
 

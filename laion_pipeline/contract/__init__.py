@@ -8,11 +8,7 @@ the revision before, `thresholds` what decides between passing, a warning and an
 
 from laion_pipeline.contract.check import Check, Measure, QuarantineRule, RowRule
 from laion_pipeline.contract.contract import CHECKS, Contract, read_overrides
-from laion_pipeline.contract.rows import (
-    defects_expression,
-    quarantine_rules,
-    reasons_expression,
-)
+from laion_pipeline.contract.rows import defects_expression, quarantine_rules, reasons_expression
 from laion_pipeline.contract.thresholds import Threshold
 
 __all__ = [

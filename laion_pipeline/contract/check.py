@@ -13,17 +13,18 @@ ANY_IS_AN_ERROR = "an error where there is one"
 class Check(ABC):
     """A demand, how much short of it is a warning or an error, and what to do about it.
 
-    `summary` says what is demanded of any release, `demands` what of this one; where this release
-    cannot be held to it, `skip_reason` says why. A failing check that is `blocking` keeps
-    everything downstream from being made, and its threshold is the contract's own where it is not
-    `adjustable`. The threshold is on the share of failing `unit` unless it is on a `value_of`.
+    `demands` says what is demanded of this release, and `summary`, where that differs, what of any;
+    where this release cannot be held to it, `skip_reason` says why. A failing check that is
+    `blocking` keeps everything downstream from being made, and its threshold is the contract's own
+    where it is not `adjustable`. The threshold is on the share of failing `unit` unless it is on a
+    `value_of`.
     """
 
     name: str
-    summary: str
     demands: str
     advice: str
     threshold: Threshold
+    summary: str = ""
     asset: str = "pairs"
     skip_reason: str = ""
     blocking: bool = False
@@ -35,6 +36,11 @@ class Check(ABC):
     @abstractmethod
     def finds(self) -> str:
         """A query by which a person finds all that fails."""
+
+    @property
+    def in_general(self) -> str:
+        """What is demanded of any release."""
+        return self.summary or self.demands
 
     @property
     def threshold_in_words(self) -> str:

@@ -56,16 +56,14 @@ def counted_rules(release: Release) -> Iterator[RowRule]:
     )
     cutoff = release.similarity_cutoff
     yield _kept(rule, release, None if cutoff is None else Interval(at_least=cutoff))
-    unknown = [side for side in ("width", "height") if side not in release.columns]
     yield RowRule(
         name="sizes_known",
         column="width",
-        summary="width and height are both known",
         demands="width and height are both known",
         advice=f"{_STILL_COUNTED} Tables about sizes leave them out. Many mean that the size"
         " columns were not read as they are spelled.",
         threshold=Threshold(warn_above=0.01),
-        skip_reason=f"it has no {unknown[0]}" if unknown else "",
+        skip_reason=release.lacks("width", "height"),
         predicate="width IS NOT NULL AND height IS NOT NULL",
     )
     yield from _captions()
@@ -74,8 +72,8 @@ def counted_rules(release: Release) -> Iterator[RowRule]:
 def _kept(rule: RowRule, release: Release, kept: Interval | None) -> RowRule:
     """The rule that a score is within what the release's makers kept, if they say what that is."""
     score = rule.column
-    if score not in release.columns:
-        return replace(rule, skip_reason=f"it has no {score}")
+    if lack := release.lacks(score):
+        return replace(rule, skip_reason=lack)
     if kept is None:
         return replace(rule, skip_reason=f"its makers publish no such limit on {score}")
     valid = valid_range(release, score).predicate(score)
@@ -101,7 +99,6 @@ def _captions() -> Iterator[RowRule]:
         yield RowRule(
             name=name,
             column="text",
-            summary=demands,
             demands=demands,
             advice=f"{_STILL_COUNTED} {advice}",
             threshold=NOTED,

@@ -18,7 +18,6 @@ def drift_measures(release: Release) -> Iterator[Measure]:
     yield Measure(
         asset=DRIFT,
         name="rows_drift",
-        summary=demands,
         demands=demands,
         advice="See `revision_diff` for the shards whose rows were added or removed.",
         threshold=Threshold(warn_above=0.05),
@@ -35,13 +34,12 @@ def drift_measures(release: Release) -> Iterator[Measure]:
         yield Measure(
             asset=DRIFT,
             name=f"{score}_drift",
-            summary=demands,
             demands=demands,
             advice="Compare the histograms in `release_history`. A score that moved this far was"
             " filtered or computed in another way: do not mix rows of the two revisions.",
             # The usual reading: below 0.1 stable, above 0.25 another population.
             threshold=Threshold(warn_above=0.1, error_above=0.25),
-            skip_reason="" if score in release.columns else f"it has no {score}",
+            skip_reason=release.lacks(score),
             value_of="population stability index",
             denominator=f"SELECT max(previous_rows) FROM {one}",
             evidence=f"SELECT NULL AS shard_id, 0 AS failing, * FROM {one} AND value > 0",

@@ -63,7 +63,7 @@ def _page() -> Iterator[str]:
         yield f"\n## {title}\n"
         yield from _table(
             ("check", "demands", "threshold", "what to do"),
-            [(f"`{c.name}`", c.summary, _threshold(c), c.advice) for c in checks],
+            [(f"`{c.name}`", c.in_general, _threshold(c), c.advice) for c in checks],
         )
     yield "\n## What differs by release\n"
     yield from _table(

@@ -100,11 +100,11 @@ def _rule(
     return QuarantineRule(
         name=name,
         column=column,
-        summary=summary or demands,
+        summary=summary,
         demands=demands,
         advice=advice,
         threshold=DEFECT,
-        skip_reason="" if column in release.columns else f"it has no {column}",
+        skip_reason=release.lacks(column),
         predicate=predicate,
         bit=bit,
         counted_by=counted_by,

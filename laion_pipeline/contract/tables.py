@@ -28,30 +28,26 @@ LOST_ROWS = (
 )
 
 _REBUILD = (
-    "Something changed the warehouse after it was loaded. Delete warehouse.duckdb and materialize"
-    " `pairs` again; it is rebuilt from the shards."
+    "Something changed the warehouse after it was loaded. Delete warehouse.duckdb and load `pairs`"
+    " again: it is rebuilt from the shards."
 )
 _SIZE_IN_URL = r"[-_]([0-9]{2,5})x([0-9]{2,5})\."
 
 
 def structural_checks(release: Release) -> Iterator[Check]:
     """The checks on whether the table is what loading should have made of the shards."""
-    demands = "pairs has just the columns of the contract, with its types and nullability"
     yield SchemaCheck(
         name=SCHEMA,
-        summary=demands,
-        demands=demands,
+        demands="pairs has just the columns of the contract, with its types and nullability",
         advice=_REBUILD,
         threshold=EXACT,
         blocking=True,
         adjustable=False,
         unit="columns",
     )
-    demands = "pairs has as many rows of each shard as its Parquet footer says"
     yield Measure(
         name="every_source_row_loaded",
-        summary=demands,
-        demands=demands,
+        demands="pairs has as many rows of each shard as its Parquet footer says",
         advice=_REBUILD,
         threshold=EXACT,
         blocking=True,
@@ -82,7 +78,6 @@ def structural_checks(release: Release) -> Iterator[Check]:
     )
     yield MarksCheck(
         name=ACCOUNT,
-        summary=demands,
         demands=demands,
         advice=_REBUILD,
         threshold=EXACT,
@@ -99,7 +94,6 @@ def table_measures(release: Release, accepted_removal: str) -> Iterator[Measure]
     yield _shards_unique()
     yield RowCount(
         name="rows_present",
-        summary="there are rows at all",
         demands="there are rows at all",
         advice="Look at the source: its shards hold no rows.",
         threshold=EXACT,
@@ -133,15 +127,12 @@ def _size_orientation(release: Release) -> Measure:
     disagree = "(width > height) <> (url_width > url_height) AND url_width <> url_height"
     return Measure(
         name="size_orientation",
-        summary=demands,
         demands=demands,
         advice="Most say that width and height are swapped: describe the release with the other"
         " value of `sizes_swapped`, in a TOML file named by LAION_RELEASE, and report it if it is"
         " one of the catalogue.",
         threshold=Threshold(error_above=0.5),
-        skip_reason=""
-        if {"width", "height"} <= set(release.columns)
-        else "it has no width and height",
+        skip_reason=release.lacks("width", "height"),
         blocking=True,
         sampled=True,
         unit=f"sizes stated in URLs, in a sample of {ROW_SAMPLE_ROWS:,} rows",
@@ -191,7 +182,6 @@ def _shards_unique() -> Measure:
     )
     return Measure(
         name="shards_unique",
-        summary=demands,
         demands=demands,
         advice="The rows are loaded once for each name, and so counted several times. Take all but"
         " one of the files out of the source, or tell the release's makers.",
@@ -238,12 +228,11 @@ def _unique(release: Release, name: str, column: str) -> Measure:
     )
     return Measure(
         name=name,
-        summary=f"no two rows have the same {column}",
         demands=f"no two rows have the same {column}",
         advice="The rows are valid and counted; train on one of each. Subsets can leave the others"
         " out.",
         threshold=Threshold(warn_above=0.01),
-        skip_reason="" if column in release.columns else f"it has no {column}",
+        skip_reason=release.lacks(column),
         denominator=f"SELECT count({column}) FROM pairs",
         evidence=(
             f"WITH repeated AS ({repeated}),"
@@ -267,15 +256,13 @@ def _unique(release: Release, name: str, column: str) -> Measure:
 
 
 def _hash_matches(release: Release) -> Measure:
-    demands = "hash is the first 64 bits of MurmurHash3 x64 128 of url + text"
     return Measure(
         name="hash_matches",
-        summary=demands,
-        demands=demands,
+        demands="hash is the first 64 bits of MurmurHash3 x64 128 of url + text",
         advice="url, text and hash of a row do not belong together: columns may be shifted, or text"
         " changed after hashing. Rows cannot be matched between revisions or releases by hash.",
         threshold=Threshold(error_above=0.001),
-        skip_reason="" if "hash" in release.columns else "it has no hash",
+        skip_reason=release.lacks("hash"),
         sampled=True,
         unit=f"rows of a sample of {ROW_SAMPLE_ROWS:,}",
         denominator=f"SELECT count(*) FROM {ROW_SAMPLE}",

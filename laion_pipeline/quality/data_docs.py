@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from laion_pipeline.common.files import publish_text, published
 from laion_pipeline.quality.results import CheckResult, tally
 
 if TYPE_CHECKING:
-    from great_expectations.core.expectation_validation_result import (
-        ExpectationValidationResult,
-    )
+    from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.data_context import AbstractDataContext
     from great_expectations.data_context.types.base import DataContextConfig
 
@@ -35,54 +33,6 @@ _UNUSABLE = re.compile(
 # What they say of a run as a whole counts a warning as a failure, and a check for each threshold.
 _STATUS = re.compile(r'(<span class="h6" >Status:</span>).*?(?=</span>)', re.DOTALL)
 _STATISTICS = re.compile(r'<h6 class="m-0" >\s*Statistics\s*</h6>.*?</table>', re.DOTALL)
-_HEAD = """<head>
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src 'self' file: data:;
- font-src 'self' file:; style-src 'self' file: 'unsafe-inline'">
-<style>
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 1080px; margin: 0 auto; padding: 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { border-bottom: 1px solid #8888; padding: .3rem .6rem; text-align: left;
- vertical-align: top; }
-pre, code { white-space: pre-wrap; overflow-wrap: anywhere; }
-.collapse { display: block; }
-.fa-check-circle::before { content: "met"; }
-.fa-times::before { content: "not met"; font-weight: bold; }
-.fa-exclamation-triangle::before { content: "cannot be told"; font-weight: bold; }
-i { font-style: normal; }
-td { min-width: 7rem; overflow-wrap: anywhere; }
-.modal, .navbar, .navbar-toggler, .btn, .alert, #ge-cta-footer, .card-body.collapse,
- a[data-toggle="collapse"], .sticky { display: none; }
-</style>"""
-_INDEX = """<!doctype html>
-<html lang="en">
-HEAD
-<meta charset="utf-8">
-<title>Validations</title>
-</head>
-<body>
-<h1>Validations</h1>
-<p>By Great Expectations, newest first. Each links to its pages, where an expectation that is not
-met is either a warning or an error, as its description says. What all that means, with examples
-and what to do, is with the checks in Dagster and in <a href="../report.html">the report</a>. What
-is expected:
-{% for suite in suites %}<a href="{{ suite.page }}">{{ suite.name }}</a>{{ ", " if not loop.last }}
-{% endfor %}</p>
-<table>
-<thead><tr><th>time (UTC)</th><th>release and revision</th><th>checks</th>
-<th>pages</th></tr></thead>
-<tbody>
-{% for run in runs %}
-<tr><td>{{ run.time }}</td><td>{{ run.name }}</td><td>{{ run.tally }}</td>
-<td>{% for suite in run.suites %}
-<a href="{{ suite.page }}">{{ suite.name }}</a><br>
-{% endfor %}</td></tr>
-{% endfor %}
-</tbody>
-</table>
-</body>
-</html>
-"""
 
 
 class SuitePage(BaseModel):
@@ -168,20 +118,27 @@ def publish_docs(
     for old in (suite.page for run in runs[RUNS_LISTED:] for suite in run.suites if suite.page):
         (folder / unquote(old)).unlink(missing_ok=True)
     publish_text(folder / _RUNS, _Runs.dump_json(runs[:RUNS_LISTED]).decode())
-    template = Environment(autoescape=True, undefined=StrictUndefined).from_string(
-        _INDEX.replace("HEAD", _HEAD, 1)
-    )
     expected = sorted((folder / "expectations").glob("*.html"))
-    index = template.render(
-        runs=runs[:RUNS_LISTED],
-        suites=[{"name": page.stem, "page": _link(folder, page)} for page in expected],
+    index = (
+        _templates()
+        .get_template("index.html")
+        .render(
+            runs=runs[:RUNS_LISTED],
+            suites=[{"name": page.stem, "page": _link(folder, page)} for page in expected],
+        )
     )
     publish_text(folder / "index.html", index)
 
 
 def _made_readable(page: str, told: str) -> str:
     page = _STATISTICS.sub("", _STATUS.sub(rf"\1 {told}", page))
-    return _UNUSABLE.sub("", page).replace("<head>", _HEAD, 1)
+    head = _templates().get_template("head.html").render()
+    return _UNUSABLE.sub("", page).replace("<head>", head, 1)
+
+
+def _templates() -> Environment:
+    loader = PackageLoader("laion_pipeline.quality")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined)
 
 
 T = TypeVar("T")

@@ -58,7 +58,7 @@ def judge(
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)  # it warns of its own innards
     run_id = gx.RunIdentifier(run_name=run_name)
-    results: dict[str, Sequence[ExpectationValidationResult]] = {}
+    told: list[ExpectationValidationResult] = []
     suites = tuple(suites_of(contract, measured))
     if not suites:
         return Judged({})
@@ -77,9 +77,7 @@ def judge(
                     name=suite.name, data=data, suite=context.suites.add(expected)
                 )
             )
-            ran = definition.run(result_format=counted, run_id=run_id)
-            results[suite.name] = ran.results
-    told = [result for found in results.values() for result in found]
+            told += definition.run(result_format=counted, run_id=run_id).results
     return Judged(_judgements(told, warehouse), context)
 
 

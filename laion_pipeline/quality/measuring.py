@@ -7,9 +7,10 @@ import duckdb
 
 from laion_pipeline.common.text import displayable
 from laion_pipeline.contract import Contract, Measure
-from laion_pipeline.contract.check import RowCheck
+from laion_pipeline.contract.check import RowCheck, SchemaCheck
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
 from laion_pipeline.quality.row_sample import draw_row_sample
+from laion_pipeline.warehouse.pairs import has_columns
 
 TEXT_SHOWN = 80
 
@@ -48,11 +49,15 @@ class Measurements:
 def measure_all(
     connection: duckdb.DuckDBPyConnection, contract: Contract, asset: str
 ) -> Measurements:
-    """Measure what the contract demands of a table.
+    """Measure what the contract demands of a table; nothing where it has not the columns for it.
 
     Of rules by which rows are quarantined it is told how many rows bear their marks, and Great
     Expectations counts again.
     """
+    rows = connection.execute(f"SELECT count(*) FROM {asset}").fetchall()[0][0]
+    has_schema = any(isinstance(check, SchemaCheck) for check in contract.on(asset))
+    if has_schema and not has_columns(connection, contract.release):
+        return Measurements(asset, rows, {})
     measures = contract.measures(asset)
     if any(measure.sampled for measure in measures):
         draw_row_sample(connection, contract.release)
@@ -60,14 +65,7 @@ def measure_all(
     of_rows = [check for check in contract.on(asset) if isinstance(check, RowCheck)]
     if held := [check for check in of_rows if not check.skip_reason]:
         measured |= _count_failing(connection, held)
-    rows = connection.execute(f"SELECT count(*) FROM {asset}").fetchall()[0][0]
     return Measurements(asset, rows, measured)
-
-
-def measure_nothing(connection: duckdb.DuckDBPyConnection, asset: str) -> Measurements:
-    """What there is to say of a table that has not the columns to be measured."""
-    rows = connection.execute(f"SELECT count(*) FROM {asset}").fetchall()[0][0]
-    return Measurements(asset, rows, {})
 
 
 def _take(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Measured:

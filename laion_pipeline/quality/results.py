@@ -5,36 +5,21 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, get_args
+from typing import Any, Literal, get_args, get_type_hints
 
 import duckdb
 
 from laion_pipeline.common.text import displayable
+from laion_pipeline.contract.thresholds import Verdict
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.warehouse.connections import transaction
 from laion_pipeline.warehouse.provenance import Provenance
 
 Status = Literal["passed", "warned", "failed", "not in this release", "nothing to compare with"]
-STATUSES: tuple[Status, ...] = get_args(Status)
-NOT_BAD: frozenset[Status] = frozenset(STATUSES) - {"warned", "failed"}
-NOT_CHECKED: frozenset[Status] = frozenset({"not in this release", "nothing to compare with"})
 
 # How many failing rows, and how many of the shards that have most of them, a result shows.
 EXAMPLES = 20
 SHARDS_SHOWN = 5
-
-_COLUMNS: Mapping[str, str] = {
-    **dict.fromkeys(("asset", "name", "status", "description", "threshold", "unit"), "VARCHAR"),
-    **dict.fromkeys(("rows", "failing_rows"), "BIGINT"),
-    "value": "DOUBLE",
-    **dict.fromkeys(("value_of", "shards", "examples", "sql", "advice"), "VARCHAR"),
-    "blocking": "BOOLEAN",
-    "revision": "VARCHAR",
-    "data_version": "VARCHAR",
-    "since_revision": "VARCHAR",
-    "since": "TIMESTAMP",
-    "checked_at": "TIMESTAMP",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +57,12 @@ class CheckResult:
     @property
     def is_bad(self) -> bool:
         """Whether it is a warning or an error."""
-        return self.status not in NOT_BAD
+        return self.status in ("warned", "failed")
 
     @property
     def is_checked(self) -> bool:
         """Whether there was anything to check, and so a result at all."""
-        return self.status not in NOT_CHECKED
+        return self.status in get_args(Verdict)
 
     @property
     def verdict(self) -> str:
@@ -129,6 +114,16 @@ class RecordedCheck(CheckResult):
         return f"{told}{f', in {where}' if where else ''}. What to do: {self.advice}"
 
 
+# What is no number, truth or time is kept as text.
+_SQL_TYPES = {
+    int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", datetime: "TIMESTAMP",
+    datetime | None: "TIMESTAMP",
+}  # fmt: skip
+_COLUMNS: Mapping[str, str] = {
+    name: _SQL_TYPES.get(type_, "VARCHAR") for name, type_ in get_type_hints(RecordedCheck).items()
+}
+
+
 def record_checks(
     connection: duckdb.DuckDBPyConnection, results: Sequence[CheckResult]
 ) -> tuple[RecordedCheck, ...]:
@@ -143,13 +138,16 @@ def record_checks(
             if check.is_bad
         }
         recorded = tuple(
-            _recorded(
-                result,
-                since.get((result.asset, result.name), (provenance.revision, now)),
-                provenance,
-                now,
+            RecordedCheck(
+                **vars(result),
+                revision=provenance.revision,
+                data_version=provenance.data_version,
+                since_revision=first[0] if result.is_bad else None,
+                since=first[1] if result.is_bad else None,
+                checked_at=now,
             )
             for result in results
+            for first in [since.get((result.asset, result.name), (provenance.revision, now))]
         )
         for result in recorded:
             connection.execute(
@@ -166,23 +164,6 @@ def record_checks(
                 f"INSERT INTO check_results VALUES ({marks})", [values[name] for name in _COLUMNS]
             )
     return recorded
-
-
-def _recorded(
-    result: CheckResult,
-    first: tuple[str | None, datetime | None],
-    provenance: Provenance,
-    now: datetime,
-) -> RecordedCheck:
-    since_revision, since = first if result.is_bad else (None, None)
-    return RecordedCheck(
-        **vars(result),
-        revision=provenance.revision,
-        data_version=provenance.data_version,
-        since_revision=since_revision,
-        since=since,
-        checked_at=now,
-    )
 
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
@@ -203,7 +184,7 @@ def read_checks(connection: duckdb.DuckDBPyConnection) -> tuple[RecordedCheck, .
     Raises WarehouseError when nothing has been checked yet.
     """
     if not (results := find_checks(connection)):
-        raise WarehouseError("nothing has been checked yet: materialize `pairs` with its checks")
+        raise WarehouseError("nothing has been checked yet", needs=["pairs"])
     return results
 
 

@@ -3,12 +3,12 @@
 A check that blocks does so whoever asks: in the run in which it fails, and in any other.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import duckdb
 
 from laion_pipeline.errors import UnsoundError
-from laion_pipeline.quality.results import RecordedCheck, read_checks
+from laion_pipeline.quality.results import RecordedCheck, find_checks
 from laion_pipeline.warehouse.provenance import Provenance
 
 _MADE = "derived_tables"
@@ -28,8 +28,8 @@ def require_sound(connection: duckdb.DuckDBPyConnection, tables: Iterable[str] =
     or where a table was made from other rows; WarehouseError before the first load.
     """
     provenance = Provenance.read(connection)
-    checks = _blocking_checks(connection)
-    _require_checked("pairs", checks.get("pairs", []), provenance)
+    checks = [check for check in find_checks(connection) if check.blocking]
+    _require_checked("pairs", checks, provenance)
     made = {
         table: version
         for table, version in read_made(connection).items()
@@ -37,28 +37,27 @@ def require_sound(connection: duckdb.DuckDBPyConnection, tables: Iterable[str] =
     }
     needed = sorted(tables)
     if missing := [table for table in needed if table not in made]:
-        raise UnsoundError(f"to be materialized first, not made yet: {', '.join(missing)}")
+        raise UnsoundError(f"not made yet: {', '.join(missing)}", needs=missing)
     if stale := [table for table in needed if made[table] != provenance.data_version]:
         raise UnsoundError(
-            "to be materialized first, made from rows that are not loaded any more:"
-            f" {', '.join(stale)}"
+            f"made from rows that are not loaded any more: {', '.join(stale)}", needs=stale
         )
     for table in needed:
-        _require_checked(table, checks.get(table, []), provenance)
+        _require_checked(table, checks, provenance)
     return provenance
 
 
-def _require_checked(asset: str, checks: list[RecordedCheck], provenance: Provenance) -> None:
+def _require_checked(asset: str, blocking: Sequence[RecordedCheck], provenance: Provenance) -> None:
+    checks = [check for check in blocking if check.asset == asset]
     for check in checks:
         if check.data_version != provenance.data_version:
             raise UnsoundError(
-                f"{asset} has not been checked since its rows changed: materialize it with its"
-                " checks"
+                f"{asset} has not been checked since its rows changed", needs=[asset]
             )
         if check.status == "failed":
             raise UnsoundError(f"nothing is made from {asset} while a check fails: {check.told}")
     if asset == "pairs" and not checks:
-        raise UnsoundError("pairs has not been checked yet: materialize it with its checks")
+        raise UnsoundError("pairs has not been checked yet", needs=["pairs"])
 
 
 def read_made(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
@@ -71,12 +70,3 @@ def read_made(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
     found = connection.execute("FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
     return found is not None
-
-
-def _blocking_checks(connection: duckdb.DuckDBPyConnection) -> dict[str, list[RecordedCheck]]:
-    found: dict[str, list[RecordedCheck]] = {}
-    if _exists(connection, "check_results"):
-        for check in read_checks(connection):
-            if check.blocking:
-                found.setdefault(check.asset, []).append(check)
-    return found

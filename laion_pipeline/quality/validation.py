@@ -15,17 +15,11 @@ from tempfile import TemporaryDirectory
 import duckdb
 
 from laion_pipeline.contract import Check, Contract, Measure, QuarantineRule
-from laion_pipeline.contract.check import MarksCheck, SchemaCheck
+from laion_pipeline.contract.check import MarksCheck
 from laion_pipeline.contract.tables import SCHEMA
 from laion_pipeline.quality.data_docs import Run, publish_docs
 from laion_pipeline.quality.judging import Judgement, judge
-from laion_pipeline.quality.measuring import (
-    Evidence,
-    Measured,
-    Measurements,
-    measure_all,
-    measure_nothing,
-)
+from laion_pipeline.quality.measuring import Evidence, Measured, Measurements, measure_all
 from laion_pipeline.quality.results import (
     EXAMPLES,
     CheckResult,
@@ -35,10 +29,11 @@ from laion_pipeline.quality.results import (
     tally,
 )
 from laion_pipeline.warehouse.connections import Warehouse
-from laion_pipeline.warehouse.pairs import has_columns
 from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
+
+_NOTHING = Measured(0, 0, None, Evidence())
 
 
 def validate(
@@ -57,19 +52,14 @@ def validate(
     with warehouse.connect(read_only=True) as connection:
         revision = Provenance.read(connection).revision
     with warehouse.connect() as connection:
-        has_schema = any(isinstance(check, SchemaCheck) for check in contract.on(asset))
-        if has_schema and not has_columns(connection, contract.release):
-            measured = measure_nothing(connection, asset)
-        else:
-            measured = measure_all(connection, contract, asset)
+        measured = measure_all(connection, contract, asset)
     run_name = f"{contract.release.name} {revision[:12]}"
     with TemporaryDirectory() as built:
         judged = judge(warehouse, contract, measured, run_name, Path(built))
         with warehouse.connect() as connection:
             found = _Found(contract, judged.by_check, measured)
             results = record_checks(
-                connection,
-                [_result(connection, check, found) for check in contract.on(asset)],
+                connection, [_result(connection, check, found) for check in contract.on(asset)]
             )
         if docs is not None and judged.context is not None:
             now = datetime.now(UTC)
@@ -88,65 +78,50 @@ class _Found:
     judged: Mapping[str, Judgement]
     measured: Measurements
 
-    @property
-    def rows(self) -> int:
-        return self.measured.rows
-
 
 def _result(connection: duckdb.DuckDBPyConnection, check: Check, found: _Found) -> CheckResult:
     if check.skip_reason:
-        return _told(check, "not in this release", check.skip_reason)
+        return _result_of(check, "not in this release", told=check.skip_reason)
     measured = found.measured.by_check.get(check.name)
     if isinstance(check, Measure) and measured is not None and measured.value is None:
-        return _told(check, "nothing to compare with", check.empty_reason)
+        return _result_of(check, "nothing to compare with", told=check.empty_reason)
     judgement = found.judged.get(check.name)
     if isinstance(check, MarksCheck) and found.measured.by_check:
         return _account(connection, check, found)
     if judgement is None and measured is not None and measured.value is not None:
-        return _counted(check, check.threshold.verdict(measured.value), measured)
+        return _result_of(check, check.threshold.verdict(measured.value), measured)
     if judgement is None:
-        return _told(check, "failed", f"could not be checked, since {SCHEMA} failed")
+        return _result_of(check, "failed", told=f"could not be checked, since {SCHEMA} failed")
     if isinstance(check, QuarantineRule):
         failing = judgement.failing_rows or 0
-        share = failing / found.rows if found.rows else 0.0
+        share = failing / found.measured.rows if found.measured.rows else 0.0
         evidence = found.measured[check.name].evidence
-        return _counted(check, judgement.verdict, Measured(failing, found.rows, share, evidence))
-    if measured is not None:
-        return _counted(check, judgement.verdict, measured)
-    columns = len(connection.table(check.asset).columns)
-    share = judgement.unmet / columns
-    return _counted(check, judgement.verdict, Measured(judgement.unmet, columns, share, Evidence()))
+        measured = Measured(failing, found.measured.rows, share, evidence)
+    elif measured is None:
+        columns = len(connection.table(check.asset).columns)
+        measured = Measured(judgement.unmet, columns, judgement.unmet / columns, Evidence())
+    return _result_of(check, judgement.verdict, measured)
 
 
-def _told(check: Check, status: Status, why: str) -> CheckResult:
+def _result_of(
+    check: Check, status: Status, measured: Measured = _NOTHING, told: str = ""
+) -> CheckResult:
+    """A result of what was measured, or of nothing, and then `told` says why."""
     return CheckResult(
         asset=check.asset,
         name=check.name,
         status=status,
-        description=why,
-        threshold=check.threshold_in_words,
-        unit=check.unit,
-        advice=check.advice if status == "failed" else "",
-        blocking=check.blocking,
-    )
-
-
-def _counted(check: Check, status: Status, measured: Measured) -> CheckResult:
-    return CheckResult(
-        asset=check.asset,
-        name=check.name,
-        status=status,
-        description=check.demands,
+        description=told or check.demands,
         threshold=check.threshold_in_words,
         unit=check.unit,
         rows=measured.denominator,
         failing_rows=measured.failing_rows,
         value=measured.value or 0.0,
-        value_of=check.value_of,
+        value_of="" if told else check.value_of,
         shards=measured.evidence.shards,
         examples=measured.evidence.examples,
-        sql=check.finds,
-        advice=check.advice,
+        sql="" if told else check.finds,
+        advice=check.advice if status == "failed" or not told else "",
         blocking=check.blocking,
     )
 
@@ -178,12 +153,11 @@ def _account(
             examples.append({"rule": rule.name, "rows_marked": marked, "rows_counted": counted})
     # Rows with wrong marks are often those that the counts differ by.
     failing = max(marks.failing_rows, disagreed) + abs(source - shown)
-    share = failing / found.rows if found.rows else float(failing > 0)
+    share = failing / found.measured.rows if found.measured.rows else float(failing > 0)
     shown_rows = (*examples, *marks.evidence.examples)[:EXAMPLES]
     evidence = replace(marks.evidence, examples=shown_rows)
-    return _counted(
-        check, check.threshold.verdict(share), Measured(failing, found.rows, share, evidence)
-    )
+    told = Measured(failing, found.measured.rows, share, evidence)
+    return _result_of(check, check.threshold.verdict(share), told)
 
 
 def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:

@@ -39,12 +39,7 @@ class Interval(BaseModel):
 
     def predicate(self, column: str) -> str:
         """SQL that is true where `column` lies in the range (and so is not null or NaN)."""
-        bounds = [
-            (self.at_least, ">="),
-            (self.above, ">"),
-            (self.at_most, "<="),
-            (self.below, "<"),
-        ]
+        bounds = [(self.at_least, ">="), (self.above, ">"), (self.at_most, "<="), (self.below, "<")]
         terms = [
             f"{column} {sign} {_literal(bound)}" for bound, sign in bounds if bound is not None
         ]

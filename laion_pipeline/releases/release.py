@@ -95,6 +95,11 @@ class Release(BaseModel):
         """The scores that this release has."""
         return tuple(score for score in SCORES if score in self.columns)
 
+    def lacks(self, *columns: str) -> str:
+        """Why the release has nothing that takes these columns; '' where it has them all."""
+        missing = [name for name in columns if name not in self.columns]
+        return f"it has no {missing[0]}" if missing else ""
+
     def has_shard(self, path: str) -> bool:
         """Whether the file at `path`, relative to the release's root, is one of its shards."""
         return fnmatch(path.casefold(), self.files.casefold())

@@ -17,6 +17,7 @@ from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import RecordedCheck, read_checks, tally
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.pairs import count_rows
 from laion_pipeline.warehouse.provenance import Provenance
 
 logger = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class ReportContent:
 def render_report(warehouse: Warehouse, paths: Paths) -> ReportContent:
     """Publish the report; return what it shows.
 
-    Raises WarehouseError when what it shows has not been materialized.
+    Raises WarehouseError when what it shows has not been made.
     """
     with warehouse.connect(read_only=True) as connection:
         content = _read_content(connection, paths.charts)
@@ -96,13 +97,11 @@ def render_report(warehouse: Warehouse, paths: Paths) -> ReportContent:
 def _read_content(connection: duckdb.DuckDBPyConnection, charts: Path) -> ReportContent:
     scores = _rows(connection, "SELECT * FROM score_summary ORDER BY score")
     present = {row["score"] for row in scores}
-    rows, valid_rows = connection.execute(
-        "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
-    ).fetchall()[0]
+    rows, quarantined = count_rows(connection)
     return ReportContent(
         provenance=Provenance.read(connection),
         rows=rows,
-        valid_rows=valid_rows,
+        valid_rows=rows - quarantined,
         checks=read_checks(connection),
         drift=_rows(connection, "SELECT * FROM revision_drift ORDER BY measure <> 'rows', measure"),
         changes=_rows(connection, _CHANGES)[0],

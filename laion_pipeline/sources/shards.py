@@ -92,11 +92,9 @@ class Listing:
             shards = tuple(_read_shard(shard) for shard in fields.pop("shards"))
             return cls(folder=Path(fields.pop("folder")), shards=shards, **fields)
         except FileNotFoundError as error:
-            raise WarehouseError("no shards yet: materialize the asset `shards` first") from error
+            raise WarehouseError("no shards yet", needs=["shards"]) from error
         except (ValueError, TypeError, KeyError) as error:
-            raise WarehouseError(
-                f"{path}: damaged; materialize the asset `shards` again"
-            ) from error
+            raise WarehouseError(f"{path}: damaged", needs=["shards"]) from error
 
 
 def _read_shard(fields: dict[str, Any]) -> Shard:
@@ -183,8 +181,7 @@ def verified_state(folder: Path, shard: Shard) -> FileState:
         raise ShardError(str(error)) from error
     if found.sha256 != shard.sha256 or found.state is None:
         raise ShardError(
-            f"{shard.path}: its content has changed since it was listed; materialize the asset"
-            " `shards` again, which lists it as it is now"
+            f"{shard.path}: its content has changed since it was listed", needs=["shards"]
         )
     return found.state
 
@@ -203,7 +200,7 @@ def file_state(folder: Path, shard: Shard) -> FileState:
 
 
 def _gone(folder: Path, shard: str) -> ShardError:
-    return ShardError(f"{shard}: gone from {folder}; materialize the asset `shards` again")
+    return ShardError(f"{shard}: gone from {folder}", needs=["shards"])
 
 
 def content_revision(shards: Iterable[Shard]) -> str:

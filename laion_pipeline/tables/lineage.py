@@ -13,17 +13,9 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 _DECIDING_CLAUSES = (
-    "where",
-    "group",
-    "having",
-    "qualify",
-    "windows",
-    "order",
-    "joins",
-    "laterals",
-    "distinct",
+    "where", "group", "having", "qualify", "windows", "order", "joins", "laterals", "distinct",
     "limit",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -183,9 +175,7 @@ def _only_decides(column: exp.Column, within: exp.Expr) -> bool:
         parent = node.parent
         if isinstance(parent, exp.Window) and node is not parent.this:
             return True
-        if isinstance(parent, exp.If) and node is parent.this:
-            return True
-        if isinstance(parent, exp.Case) and node is parent.this:
+        if isinstance(parent, exp.If | exp.Case) and node is parent.this:
             return True
         node = parent
     return False

@@ -41,13 +41,13 @@ _LOADED: Schema = {
     "provenance": PROVENANCE_COLUMNS,
     **PREVIOUS_TABLES,
 }
-LOADED_TABLES = frozenset(_LOADED)
 # What stands for a query on those, so that what is made from it is made from them.
 _SHORT_FOR: dict[str, exp.Query | Callable[[], exp.Query]] = {
     name: query
     for name, sql in score_views(ANY).items()
     if isinstance(query := sqlglot.parse_one(sql, dialect="duckdb"), exp.Query)
 }
+LOADED_TABLES = frozenset({*_LOADED, *_SHORT_FOR})
 
 
 @dataclass(frozen=True)
@@ -182,8 +182,8 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
             failing_rows=found.num_rows,
             examples=tuple(found.slice(0, EXAMPLES).to_pylist()),
             sql=table.check_sql,
-            advice="The table contradicts itself or what it is made from. Materialize it again; if"
-            " that does not help, its SQL is wrong: please report it.",
+            advice="The table contradicts itself or what it is made from. Make it again; if that"
+            " does not help, its SQL is wrong: please report it.",
             blocking=True,
         )
         return record_checks(connection, [result])[0]

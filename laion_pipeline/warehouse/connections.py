@@ -14,6 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tenacity.retry import retry_base
 
 from laion_pipeline.common.locks import holder_of
+from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import WarehouseBusyError, WarehouseError
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,11 @@ _FEWEST_THREADS = 3
 
 # How DuckDB names the process that holds a file.
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
+# How its messages begin, and how much of one is told.
+_KIND = re.compile(r"^[A-Z][A-Za-z ]* Error: ")
+_REASON_CHARACTERS = 500
+# How it names a table or view that is not there.
+_MISSING_TABLE = re.compile(r"Catalog Error: (?:Table|View) with name (\S+) does not exist")
 # The lock of whichever run works in a release's folder, beside its warehouse.
 RUN_LOCK = "run.lock"
 
@@ -65,7 +71,7 @@ class Warehouse:
         WarehouseError when there is no warehouse to read, or it is damaged.
         """
         if read_only and not self.file.exists():
-            raise WarehouseError(f"{self.file}: no warehouse yet; materialize the asset `pairs`")
+            raise WarehouseError(f"{self.file}: no warehouse yet", needs=["pairs"])
         if "?" in str(self.file):
             raise WarehouseError(f"{self.file}: DuckDB cannot open a file below a folder with '?'")
         connection = self.opened(
@@ -76,16 +82,16 @@ class Warehouse:
                 connection.execute("SET enable_external_access = false")
             yield connection
         except duckdb.IOException as error:
-            raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+            raise WarehouseError(f"{self.file}: {reason_of(error)}") from error
         except duckdb.CatalogException as error:
-            missing = str(error).splitlines()[0].removeprefix("Catalog Error: ")
-            raise WarehouseError(
-                f"{self.file}: {missing} It has to be materialized first"
-            ) from error
+            missing = _MISSING_TABLE.match(str(error))
+            reason = f"there is no {missing[1]}" if missing else reason_of(error)
+            needs = missing.groups() if missing else ()
+            raise WarehouseError(f"{self.file}: {reason}", needs=needs) from error
         except duckdb.OutOfMemoryException as error:
             raise WarehouseError(
                 f"{self.file}: LAION_MEMORY_LIMIT={self.memory_limit} is not enough:"
-                f" {_one_line(error)}"
+                f" {reason_of(error)}"
             ) from error
         finally:
             connection.close()
@@ -113,12 +119,12 @@ class Warehouse:
                         logger.warning("%s; waiting up to %.0f s", busy, self.busy_wait_seconds)
                     raise busy from error
                 except duckdb.Error as error:
-                    raise WarehouseError(f"{self.file}: {_one_line(error)}") from error
+                    raise WarehouseError(f"{self.file}: {reason_of(error)}") from error
         raise AssertionError("Retrying ends by returning or raising")
 
     def _unusable(self, error: duckdb.Error) -> WarehouseError:
         return WarehouseError(
-            f"{self.file}: {_one_line(error)} If it is damaged, delete it and run again"
+            f"{self.file}: {reason_of(error)} If it is damaged, delete it and run again"
         )
 
     def _busy(self, error: duckdb.IOException) -> WarehouseBusyError:
@@ -156,5 +162,7 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def reason_of(error: duckdb.Error) -> str:
+    """What is wrong by DuckDB: in one line, without its name for the kind of error and its SQL."""
+    said = _KIND.sub("", str(error).partition("\n\nLINE ")[0])
+    return displayable(" ".join(said.split()), _REASON_CHARACTERS)

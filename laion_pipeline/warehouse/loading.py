@@ -16,7 +16,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.shards import FileState, Listing, Shard, file_state, verified_state
 from laion_pipeline.warehouse.connections import Warehouse, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_DDL, Plan, plan_changes, read_ledger
-from laion_pipeline.warehouse.pairs import create_pairs, keep_to_contract
+from laion_pipeline.warehouse.pairs import count_rows, create_pairs, keep_to_contract
 from laion_pipeline.warehouse.previous import begin_change, forget_previous, keep_replaced
 from laion_pipeline.warehouse.provenance import Provenance, record_provenance, withdraw_provenance
 from laion_pipeline.warehouse.shard_rows import ShardFile, find_damaged, select_rows
@@ -52,11 +52,9 @@ def load_pairs(
         _prepare(connection, release, rebuild=not ledger)
         rows_loaded = sum(_load(connection, release, listing, batch) for batch in batches)
         _settle(connection, release, listing, plan)
-        rows, valid_rows = connection.execute(
-            "SELECT count(*), count(*) FILTER (defects = 0) FROM pairs"
-        ).fetchall()[0]
+        rows, quarantined = count_rows(connection)
         provenance = Provenance.read(connection)
-    return LoadResult(plan, rows_loaded, rows, valid_rows, provenance)
+    return LoadResult(plan, rows_loaded, rows, rows - quarantined, provenance)
 
 
 def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild: bool) -> None:

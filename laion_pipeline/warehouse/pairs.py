@@ -94,6 +94,14 @@ def create_pairs(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
             )
 
 
+def count_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    """How many rows there are, and how many of them are in quarantine."""
+    rows, quarantined = connection.execute(
+        "SELECT count(*), count(*) FILTER (defects <> 0) FROM pairs"
+    ).fetchall()[0]
+    return rows, quarantined
+
+
 def keep_to_contract(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
     """Mark the rows there are again if the rules have changed since; make the views on them."""
     rules = defects_expression(release)

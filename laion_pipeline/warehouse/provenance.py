@@ -46,7 +46,7 @@ class Provenance:
         """
         provenance = cls.find(connection)
         if provenance is None:
-            raise WarehouseError("pairs is not completely loaded: materialize the asset `pairs`")
+            raise WarehouseError("pairs is not completely loaded", needs=["pairs"])
         return provenance
 
     @classmethod

@@ -10,7 +10,7 @@ from laion_pipeline.contract import defects_expression
 from laion_pipeline.errors import ShardError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.shards import Listing, read_footer
-from laion_pipeline.warehouse.connections import quoted
+from laion_pipeline.warehouse.connections import quoted, reason_of
 from laion_pipeline.warehouse.layout import Layout, SourceColumn, match_layout
 from laion_pipeline.warehouse.ledger import Entry
 
@@ -78,7 +78,5 @@ def find_damaged(
         try:
             connection.execute(f"SELECT max(hash(row)) FROM ({select}) AS row", parameters)
         except duckdb.Error as error:
-            text = " ".join(str(error).split())
-            reason = text.partition(": ")[2] or text  # without DuckDB's name for its kind
-            return ShardError(f"{shard.entry.shard.path}: cannot be loaded: {reason}")
+            return ShardError(f"{shard.entry.shard.path}: cannot be loaded: {reason_of(error)}")
     return None

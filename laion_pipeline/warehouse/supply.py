@@ -60,7 +60,8 @@ class Streamed:
         if len(failures) == 1:
             raise failures[0]
         if failures:
-            raise ShardError("; ".join(map(str, failures)))
+            needs = [name for failure in failures for name in failure.needs]
+            raise ShardError("; ".join(map(str, failures)), needs=needs)
         self.source.discard(listing, listing.shards)  # what a load that was killed has left
 
     def _fetched(

@@ -61,10 +61,7 @@ def requests(said: SensorExecutionData | ScheduleExecutionData) -> Sequence[dg.R
 
 
 def test_a_refresh_with_nothing_new_ends_at_once_and_says_so(
-    data: Path,
-    tmp_path: Path,
-    instance: dg.DagsterInstance,
-    caplog: pytest.LogCaptureFixture,
+    data: Path, tmp_path: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "laion_pipeline")
     generate_sample(tmp_path / "source", rows=1000, shards=2)

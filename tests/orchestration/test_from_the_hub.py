@@ -51,10 +51,7 @@ def instance(stored: Path) -> Iterator[dg.DagsterInstance]:
     # With DEBUG, so that whatever any library logs would be in the event log.
     overrides = {
         "telemetry": {"enabled": False},
-        "python_logs": {
-            "managed_python_loggers": LOGGERS,
-            "python_log_level": "DEBUG",
-        },
+        "python_logs": {"managed_python_loggers": LOGGERS, "python_log_level": "DEBUG"},
     }
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [logger.level for logger in loggers]

@@ -20,13 +20,7 @@ from laion_pipeline.contract import CHECKS
 from laion_pipeline.sources.sample.shards import generate_sample, planted, planted_duplicate_urls
 from tests import oracles
 from tests.builders import hashed, pair, pairs, write_shard
-from tests.orchestration.planted import (
-    NAMES,
-    by_shard,
-    failing,
-    reasons,
-    source_rows,
-)
+from tests.orchestration.planted import NAMES, by_shard, failing, reasons, source_rows
 from tests.orchestration.runs import RELEASE, Run, configured, query, run
 from tests.row_rules import COUNTED, QUARANTINED, broken_rules
 
@@ -184,8 +178,7 @@ def test_quarantine_holds_just_those_rows_each_with_its_reasons(done: Planted) -
     )
     columns = ", ".join(NAMES)
     view = query(
-        done.data,
-        f"SELECT path, {columns}, reasons FROM quarantine JOIN shards USING (shard_id)",
+        done.data, f"SELECT path, {columns}, reasons FROM quarantine JOIN shards USING (shard_id)"
     )
     assert Counter(repr((list(row[:-1]), row[-1])) for row in view) == expected
     exported = pq.read_table(done.data / RELEASE / "tables" / "quarantine.parquet").to_pylist()

@@ -79,13 +79,11 @@ def test_rows_that_were_not_checked_since_they_changed_are_refused(
 ) -> None:
     generate_sample(tmp_path / "source", rows=1000, shards=2)
     assert run(INGEST - NO_CHECKS).success
-    assert refusal("score_summary") == (
-        "pairs has not been checked yet: materialize it with its checks"
-    )
+    assert refusal("score_summary") == ("pairs has not been checked yet; materialize `pairs` first")
     assert run().success
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
     assert run(INGEST - NO_CHECKS).success
-    changed = "pairs has not been checked since its rows changed: materialize it with its checks"
+    changed = "pairs has not been checked since its rows changed; materialize `pairs` first"
     assert refusal("score_summary") == changed
     assert refusal("report") == changed
 
@@ -96,13 +94,15 @@ def test_tables_and_charts_of_other_rows_are_refused(data: Path, tmp_path: Path)
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
     assert run(INGEST).success
     for chart in CHARTS:
+        tables = sorted(chart.tables)
         assert refusal(chart.name) == (
-            "to be materialized first, made from rows that are not loaded any more:"
-            f" {', '.join(sorted(chart.tables))}"
+            f"made from rows that are not loaded any more: {', '.join(tables)}; materialize"
+            f" {', '.join(f'`{table}`' for table in tables)} first"
         )
     assert run(dg.AssetSelection.groups("tables", "quality")).success
-    assert refusal("report").endswith(
-        "shows rows that are not loaded any more: materialize it first"
+    shown = CHARTS[0].name
+    assert refusal("report") == (
+        f"{shown} shows rows that are not loaded any more; materialize `{shown}` first"
     )
     assert run(dg.AssetSelection.groups("charts")).success
     assert run(dg.AssetSelection.assets("report")).success

@@ -162,12 +162,12 @@ def test_a_chart_needs_its_tables(chart: Chart, tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="no warehouse yet"):
         render_chart(warehouse_at(tmp_path / "none.duckdb"), chart, tmp_path)
     warehouse = load_rows(tmp_path, [pair()])
-    with pytest.raises(WarehouseError, match="materialize"):
+    with pytest.raises(WarehouseError, match=r"there is no \w+$"):
         render_chart(warehouse, chart, tmp_path / "charts")
 
 
 def test_there_must_be_a_chart_to_read(tmp_path: Path) -> None:
-    with pytest.raises(WarehouseError, match=r"no such chart; materialize `c`"):
+    with pytest.raises(WarehouseError, match=r"no such chart$"):
         read_drawing(tmp_path / "c.png")
     Image.new("RGB", (1, 1)).save(tmp_path / "c.png")
     with pytest.raises(WarehouseError, match="no such chart"):

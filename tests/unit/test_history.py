@@ -215,10 +215,10 @@ def test_each_revision_has_one_profile_however_often_it_runs(tmp_path: Path) -> 
 
 
 def test_history_needs_pairs_and_the_tables_of_scores(tmp_path: Path) -> None:
-    with pytest.raises(WarehouseError, match="materialize"):
+    with pytest.raises(WarehouseError, match="no warehouse yet"):
         make_tables(warehouse_at(tmp_path / "none.duckdb"), tmp_path, HISTORY)
     warehouse = load_rows(tmp_path, pairs(2))
-    with pytest.raises(WarehouseError, match=r"score_\w+ does not exist"):
+    with pytest.raises(WarehouseError, match=r"there is no score_\w+$"):
         make_tables(warehouse, tmp_path, HISTORY)
     assert not (tmp_path / "release_history.parquet").exists()
     assert profile(warehouse) == 1
@@ -408,10 +408,7 @@ def test_one_changed_shard_passes_and_a_changed_release_fails(tmp_path: Path) ->
     other = [*shards[:-1], scored(101, 99, 99_000)]
     warehouse = refreshed(tmp_path, shards, other)
     lines = {line[0]: line[1:] for line in drift(warehouse)}
-    assert lines == {
-        **dict.fromkeys(SCORES, (1600, 1601, 0)),
-        "rows": (1600, 1601, 1 / 1600),
-    }
+    assert lines == {**dict.fromkeys(SCORES, (1600, 1601, 0)), "rows": (1600, 1601, 1 / 1600)}
     assert set(statuses(check(warehouse, asset=DRIFT)).values()) == {"passed"}
     moved = [
         [

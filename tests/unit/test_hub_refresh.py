@@ -10,15 +10,7 @@ from laion_pipeline.errors import HubError
 from laion_pipeline.releases.release import find_release
 from laion_pipeline.sources.hub.source import HubSource
 from laion_pipeline.sources.shards import Shard
-from tests.hub_fixtures import (
-    REPO,
-    TOKEN,
-    Site,
-    hub_site,
-    other_shard,
-    small_shards,
-    source_rows,
-)
+from tests.hub_fixtures import REPO, TOKEN, Site, hub_site, other_shard, small_shards, source_rows
 
 NAMES = sorted(small_shards())
 

@@ -279,9 +279,7 @@ def test_part_of_a_release_is_not_held_against_what_was_published(tmp_path: Path
     )
 
 
-def test_exactly_two_and_one_and_a_tenth_percent_pass_and_one_more_does_not(
-    tmp_path: Path,
-) -> None:
+def test_exactly_two_and_one_and_a_tenth_percent_pass_and_one_more_does_not(tmp_path: Path) -> None:
     """980 rows: each check on rows together is right at its threshold, then a row beyond."""
     for more in (0, 1):
         rows = [stated(n) for n in range(1000 - 10 - more)]

@@ -314,9 +314,7 @@ def test_a_load_of_the_first_shards_is_compared_with_nothing(abc: Loader) -> Non
     assert shown(abc.assert_right()) == {"a": {"added": 3}}
 
 
-def test_first_shards_that_were_loaded_already_do_not_hide_the_revision_before(
-    abc: Loader,
-) -> None:
+def test_first_shards_that_were_loaded_already_do_not_hide_the_revision_before(abc: Loader) -> None:
     more = but(ABC, d=pairs(3, first=40))
     abc.load_first(more, 3)
     assert abc.diff() == {}

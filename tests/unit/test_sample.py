@@ -239,8 +239,7 @@ def test_urls_lead_nowhere_and_few_hosts_have_most_of_them(valid_rows: list[Row]
 
 
 @pytest.mark.parametrize(
-    "dirt",
-    ["<script>alert(1)</script>", "=1+1", "**bold**", "[link](http://x.example)"],
+    "dirt", ["<script>alert(1)</script>", "=1+1", "**bold**", "[link](http://x.example)"]
 )
 def test_hostile_captions_occur_once_whatever_the_size(
     dirt: str, small: tuple[Path, ...], full_rows: list[Row]

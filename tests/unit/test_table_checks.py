@@ -8,16 +8,7 @@ from laion_pipeline.quality.results import EXAMPLES, read_checks
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import SELF_CHECK, check_table
 from laion_pipeline.warehouse.connections import Warehouse
-from tests.builders import (
-    change,
-    column,
-    load,
-    make_tables,
-    pairs,
-    reload,
-    tables,
-    write_shard,
-)
+from tests.builders import change, column, load, make_tables, pairs, reload, tables, write_shard
 
 TAMPERINGS = {
     "score_summary": [

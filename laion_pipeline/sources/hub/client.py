@@ -218,36 +218,24 @@ class HubClient:
         )
         # The first that fits; the classes before the bare statuses, which they share.
         meanings: list[tuple[bool, str]] = [
-            (
-                isinstance(error, errors.GatedRepoError) and status == 401,
-                f"is gated: accept its terms at {page}, then set HF_TOKEN to a token of the account"
-                " that did",
-            ),
-            (
-                isinstance(error, errors.GatedRepoError),
-                "is gated, and the account of HF_TOKEN has not been let in: accept its terms at"
-                f" {page}",
-            ),
-            (
-                isinstance(error, errors.DisabledRepoError),
-                f"has been disabled on the Hub; see {page}{self._successor}",
-            ),
-            (
-                isinstance(error, errors.RevisionNotFoundError),
-                f"has no revision {revision}: check LAION_REVISION against {page}/commits",
-            ),
-            (
-                isinstance(error, errors.EntryNotFoundError),
-                f"lists a file at revision {revision} that it does not have; see {page}",
-            ),
+            (isinstance(error, errors.GatedRepoError) and status == 401,
+             f"is gated: accept its terms at {page}, then set HF_TOKEN to a token of the account"
+             " that did"),
+            (isinstance(error, errors.GatedRepoError),
+             "is gated, and the account of HF_TOKEN has not been let in: accept its terms at"
+             f" {page}"),
+            (isinstance(error, errors.DisabledRepoError),
+             f"has been disabled on the Hub; see {page}{self._successor}"),
+            (isinstance(error, errors.RevisionNotFoundError),
+             f"has no revision {revision}: check LAION_REVISION against {page}/commits"),
+            (isinstance(error, errors.EntryNotFoundError),
+             f"lists a file at revision {revision} that it does not have; see {page}"),
             (isinstance(error, errors.RepositoryNotFoundError), absent),
-            (
-                status == 401,
-                f"cannot be read: the Hub does not accept the token in HF_TOKEN; {page}",
-            ),
+            (status == 401,
+             f"cannot be read: the Hub does not accept the token in HF_TOKEN; {page}"),
             (status == 403, f"may not be read with the token in HF_TOKEN; see {page}"),
             (status in _GONE, absent),
-        ]
+        ]  # fmt: skip
         for fits, meaning in meanings:
             if fits:
                 return HubError(f"{repo} {meaning} (answer {status})")

@@ -56,41 +56,28 @@ _Defects = tuple[tuple[_Value, int], ...]
 # For each rule the column, and the values that break it with their numbers of rows in the full
 # sample. {} keeps broken URLs apart, and "" is there once, so as to add no duplicate URL.
 _DEFECTS: Final[Mapping[str, tuple[str, _Defects]]] = {
-    "url_http": (
-        "URL",
-        (
-            (None, 7),
-            ("", 1),
-            ("ftp://files.prints.example/scan-{}.jpg", 6),
-            ("data:image/gif;base64,R0lGODlhAQABAIAA{}", 5),
-            ("//cdn.shop.example/products/{}.jpg", 4),
-            ("/images/{}.jpg", 3),
-            ("www.goldframes.example/{}.jpg", 3),
-            ("http:///{}.jpg", 2),
-        ),
-    ),
+    "url_http": ("URL", (
+        (None, 7), ("", 1), ("ftp://files.prints.example/scan-{}.jpg", 6),
+        ("data:image/gif;base64,R0lGODlhAQABAIAA{}", 5),
+        ("//cdn.shop.example/products/{}.jpg", 4), ("/images/{}.jpg", 3),
+        ("www.goldframes.example/{}.jpg", 3), ("http:///{}.jpg", 2),
+    )),
     "text_present": ("TEXT", ((None, 18), ("", 12), ("   ", 8), ("\t\n", 3))),
     "width_positive": ("WIDTH", ((0, 14), (-1, 7), (-340, 2))),
     "height_positive": ("HEIGHT", ((0, 11), (-1, 6), (-(2**31), 2))),
-    "similarity_range": (
-        "similarity",
-        # 6016 is a similarity seen in LAION-400M.
-        ((None, 9), (math.nan, 8), (6016.0, 4), (-1.5, 3), (math.inf, 3), (-math.inf, 2)),
-    ),
-    "punsafe_range": (
-        "punsafe",
-        ((None, 5), (math.nan, 4), (1.25, 3), (-0.01, 2), (math.inf, 1)),
-    ),
-    "pwatermark_range": (
-        "pwatermark",
-        ((None, 4), (math.nan, 3), (1.5, 2), (-1.0, 1), (-math.inf, 1)),
-    ),
-    "aesthetic_range": (
-        "aesthetic",
-        # The release's filter is strict, so 7 itself is wrong.
-        ((7.0, 13), (None, 11), (math.nan, 9), (6.5, 8), (10.5, 6), (math.inf, 4), (-2.0, 2)),
-    ),
-}
+    "similarity_range": ("similarity", (  # 6016 is a similarity seen in LAION-400M
+        (None, 9), (math.nan, 8), (6016.0, 4), (-1.5, 3), (math.inf, 3), (-math.inf, 2),
+    )),
+    "punsafe_range": ("punsafe", (
+        (None, 5), (math.nan, 4), (1.25, 3), (-0.01, 2), (math.inf, 1),
+    )),
+    "pwatermark_range": ("pwatermark", (
+        (None, 4), (math.nan, 3), (1.5, 2), (-1.0, 1), (-math.inf, 1),
+    )),
+    "aesthetic_range": ("aesthetic", (  # the release's filter is strict, so 7 itself is wrong
+        (7.0, 13), (None, 11), (math.nan, 9), (6.5, 8), (10.5, 6), (math.inf, 4), (-2.0, 2),
+    )),
+}  # fmt: skip
 
 # Width and height in px and a weight: sizes that web sites cut their images to.
 _COMMON_SIZES: Final = np.array(
