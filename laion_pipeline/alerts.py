@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import AlertError, SettingsError
 from laion_pipeline.quality.results import RecordedCheck
+from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.provenance import version_of
 
 # Of a run that failed, beside the checks.

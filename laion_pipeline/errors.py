@@ -6,18 +6,21 @@ Errors that a later attempt may mend say so with `retryable`; the rest need a pe
 from collections.abc import Iterable
 from typing import ClassVar
 
+from laion_pipeline.text import displayable
+
 
 class LaionError(Exception):
     """The base of them all; its text is one line fit to be shown to a user.
 
-    `needs` names the tables, charts or shards that have to be made first.
+    Names from strangers are made so here, once for all. `needs` names the tables, charts or shards
+    that have to be made first.
     """
 
     retryable: ClassVar[bool] = False
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, needs: Iterable[str] = ()) -> None:
-        super().__init__(message)
+        super().__init__(displayable(message))
         self.needs = tuple(needs)
 
 

@@ -3,15 +3,17 @@
 import logging
 import shutil
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from laion_pipeline.errors import DiskFullError
 from laion_pipeline.session import Session
 from laion_pipeline.sources.shards import Fetched, Listing, Shard
 from laion_pipeline.sources.source import Source
+from laion_pipeline.text import listed
 from laion_pipeline.warehouse.ledger import Plan, plan_changes, read_ledger
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
-from laion_pipeline.warehouse.shard_rows import inspect_shard
+from laion_pipeline.warehouse.shard_rows import ShardFile, inspect_shard
 from laion_pipeline.warehouse.supply import Streamed
 
 logger = logging.getLogger(__name__)
@@ -50,9 +52,11 @@ def fetch_shards(session: Session) -> FetchResult:
     if session.settings.keep_shards:
         fetched = source.fetch(listing, wanted)
         full = full.with_states(fetched.shards)
-    for entry in plan.to_load:
-        if session.settings.keep_shards or listing.file(entry.shard).is_file():
-            inspect_shard(session.release, listing, entry)
+    _tell_of_text(
+        inspect_shard(session.release, listing, entry)
+        for entry in plan.to_load
+        if session.settings.keep_shards or listing.file(entry.shard).is_file()
+    )
     full.write(session.paths.listing)
     source.discard_unlisted(full)
     return FetchResult(listing, plan, fetched, time.monotonic() - started)
@@ -97,12 +101,27 @@ def _preflight(session: Session, source: Source, listing: Listing, plan: Plan) -
         plan, _megabytes(missing), _megabytes(needed), _megabytes(free), listing.origin,
         listing.revision[:12],
     )  # fmt: skip
+    if successor := session.release.successor:
+        logger.warning(
+            "shards: %s was withdrawn by its makers, who ask to use %s in its place",
+            session.release.name, successor,
+        )  # fmt: skip
     if needed > free:
         raise DiskFullError(
             f"{session.paths.root}: {_megabytes(needed)} of disk needed, {_megabytes(free)} free;"
             " make room, set LAION_DATA_DIR to a larger disk, or take less with LAION_MAX_SHARDS"
             " or LAION_KEEP_SHARDS=false"
         )
+
+
+def _tell_of_text(files: Iterable[ShardFile]) -> None:
+    """Say which columns are numbers written out as text, and in how many shards."""
+    found = [[c.name for c in file.layout if c.is_number_in_text] for file in files]
+    if texts := [names for names in found if names]:
+        logger.warning(
+            "shards: %s are text in %d of %d shards; they are read as numbers, and a value that is"
+            " none ends the load", listed(texts[0]), len(texts), len(found),
+        )  # fmt: skip
 
 
 def _largest_batch(session: Session, shards: list[Shard]) -> int:

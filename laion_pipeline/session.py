@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Self
 
 from laion_pipeline import __version__
-from laion_pipeline.common.text import displayable
 from laion_pipeline.contract import Contract
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.soundness import require_sound
 from laion_pipeline.releases.release import SAMPLE, Release, find_release
 from laion_pipeline.settings import Settings
-from laion_pipeline.sources.folder import FolderSource
+from laion_pipeline.sources.folder import FolderSource, require_folder
 from laion_pipeline.sources.hub.source import HubSource
 from laion_pipeline.sources.sample.source import SampleSource
 from laion_pipeline.sources.source import Source
@@ -54,9 +53,7 @@ class Session:
         """
         settings = self.settings
         if settings.source is not None:
-            if not settings.source.is_dir():
-                folder = displayable(str(settings.source))
-                raise SettingsError(f"LAION_SOURCE={folder}: no such folder")
+            require_folder(settings.source)
             return FolderSource(self.release, settings.source)
         if self.release.name == SAMPLE:
             return SampleSource(self.release, self.paths.shards)

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.common.toml_files import first_problem
 from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.releases.release import Release
+from laion_pipeline.text import displayable
 
 
 def _memory_size(text: str) -> str:
@@ -37,7 +37,39 @@ def _revision(text: str) -> str:
 
 
 def _absolute(path: Path) -> Path:
-    return Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow links
+    try:
+        absolute = os.path.abspath(path.expanduser())  # noqa: PTH100 - resolve() would follow links
+        absolute.encode()
+    except RuntimeError as error:
+        raise ValueError("should begin with the home folder of a user that there is") from error
+    except UnicodeEncodeError as error:
+        raise ValueError("should be a path whose bytes are UTF-8: rename its folders") from error
+    return Path(absolute)
+
+
+def _openable(path: Path) -> Path:
+    """A path below which DuckDB opens files: it takes a backslash for a slash beside a pattern."""
+    if "\\" in str(path) and re.search(r"[*?\[]", str(path)):
+        raise ValueError(
+            "should be a path without both a backslash and one of * ? [ in it, which DuckDB cannot"
+            " open: rename a folder"
+        )
+    return path
+
+
+def _writable(path: Path) -> Path:
+    if "?" in str(path):
+        raise ValueError("should be a path without ? in it, which DuckDB cannot open")
+    return path
+
+
+def _local(given: object) -> object:
+    if isinstance(given, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", given):
+        raise ValueError(
+            "is an address, but should be a local folder: copy the shards into one; or, for a"
+            " release on the Hub, leave it empty and name the release in LAION_RELEASE"
+        )
+    return given
 
 
 Revision = Annotated[str, AfterValidator(_revision)]
@@ -45,6 +77,9 @@ Timezone = Annotated[str, AfterValidator(_timezone)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
+Folder = Annotated[AbsolutePath, AfterValidator(_openable)]
+LocalFolder = Annotated[Folder, BeforeValidator(_local)]
+DataFolder = Annotated[Folder, AfterValidator(_writable)]
 
 
 class Settings(BaseSettings):
@@ -55,9 +90,9 @@ class Settings(BaseSettings):
     )
 
     release: str = "sample"
-    source: AbsolutePath | None = None
+    source: LocalFolder | None = None
     revision: str = "main"
-    data_dir: AbsolutePath = Path("data")
+    data_dir: DataFolder = Path("data")
     max_shards: PositiveInt | None = None
     downloads: PositiveInt = 8
     keep_shards: bool = True

@@ -20,8 +20,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.ui.links import FILES, HOST
-from laion_pipeline.common.text import displayable
 from laion_pipeline.paths import Paths
+from laion_pipeline.text import displayable
 
 # A name that leads here by a stranger's DNS is none of these.
 _HOSTS = (HOST, "localhost")

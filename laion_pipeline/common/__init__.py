@@ -1,1 +1,1 @@
-"""What every floor above uses: files, locks, text and progress; nothing of LAION."""
+"""What every floor above uses: files, locks and progress; nothing of LAION."""

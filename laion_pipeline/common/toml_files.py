@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import SettingsError
+from laion_pipeline.text import displayable
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
+from laion_pipeline.text import displayable
 
 Verdict = Literal["passed", "warned", "failed"]
 

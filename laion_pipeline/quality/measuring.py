@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import duckdb
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.contract import Contract, Measure
 from laion_pipeline.contract.check import RowCheck, SchemaCheck
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
 from laion_pipeline.quality.row_sample import draw_row_sample
+from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.pairs import has_columns
 
 TEXT_SHOWN = 80

@@ -9,9 +9,9 @@ from typing import Any, Literal, get_args, get_type_hints
 
 import duckdb
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.contract.thresholds import Verdict
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import transaction
 from laion_pipeline.warehouse.provenance import Provenance
 

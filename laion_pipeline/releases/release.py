@@ -13,11 +13,11 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from laion_pipeline.common.text import displayable
 from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.columns import COLUMNS_BY_NAME, SCORES, Column
 from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.text import displayable
 
 SAMPLE = "sample"
 # Folders of the data folder that are not for a release of the user's.

@@ -12,10 +12,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from laion_pipeline.charts import CHARTS, Chart
 from laion_pipeline.charts.chart import read_drawing
 from laion_pipeline.common.files import publish_text
-from laion_pipeline.common.text import displayable
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import RecordedCheck, read_checks, tally
 from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.pairs import count_rows
 from laion_pipeline.warehouse.provenance import Provenance

@@ -3,10 +3,26 @@
 It knows nothing of the warehouse.
 """
 
+import logging
 from collections.abc import Sequence
 from typing import Protocol
 
 from laion_pipeline.sources.shards import Fetched, Listing, Shard
+from laion_pipeline.text import displayable
+
+logger = logging.getLogger(__name__)
+
+
+def is_hidden(path: str) -> bool:
+    """Whether a part of a path begins with a dot: what tools put beside shards, and no shard."""
+    parts = path.split("/")
+    return any(part.startswith(".") and part not in (".", "..") for part in parts)
+
+
+def tell_of_hidden(paths: Sequence[str]) -> None:
+    """Say how many files with the names of shards are passed over."""
+    if paths:
+        logger.info("shards: %d hidden passed over, such as %s", len(paths), displayable(paths[0]))
 
 
 class Source(Protocol):

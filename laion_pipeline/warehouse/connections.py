@@ -14,8 +14,8 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tenacity.retry import retry_base
 
 from laion_pipeline.common.locks import holder_of
-from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import WarehouseBusyError, WarehouseError
+from laion_pipeline.text import displayable
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +160,11 @@ def quoted(identifier: str) -> str:
 def literal(text: str) -> str:
     """A text as a literal of SQL, where a parameter cannot stand."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def is_disk_full(error: duckdb.Error) -> bool:
+    """Whether it is for want of room that DuckDB could not go on."""
+    return bool(re.search(r"No space left|max_temp_directory_size", str(error)))
 
 
 def reason_of(error: duckdb.Error) -> str:

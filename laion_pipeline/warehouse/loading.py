@@ -14,7 +14,7 @@ import duckdb
 from laion_pipeline.errors import ShardError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.shards import FileState, Listing, Shard, file_state, verified_state
-from laion_pipeline.warehouse.connections import Warehouse, transaction
+from laion_pipeline.warehouse.connections import Warehouse, is_disk_full, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_DDL, Plan, plan_changes, read_ledger
 from laion_pipeline.warehouse.pairs import count_rows, create_pairs, keep_to_contract
 from laion_pipeline.warehouse.previous import begin_change, forget_previous, keep_replaced
@@ -98,6 +98,8 @@ def _load(
             )
             _see_unchanged(listing, states)
     except duckdb.Error as error:
+        if isinstance(error, duckdb.OutOfMemoryException) or is_disk_full(error):
+            raise
         _see_unchanged(listing, states)
         if damaged := find_damaged(connection, release, batch):
             raise damaged from error

@@ -101,7 +101,7 @@ BAD_SOURCES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
             "zz.parquet: lacks aesthetic",
             "columns found: URL",
             "columns wanted: url",
-            "releases known: ",
+            "of the catalogue laion2B-en-joined, ",
         ),
     ),
 }

@@ -78,7 +78,8 @@ def test_damage_behind_a_good_footer_is_named(
     assert snapshot(warehouse) == before
 
 
-TEXT_FOR_A_NUMBER = replaced(table_of(pairs(2)), "width", pa.array(["640", "a caption, shifted"]))
+BYTES_FOR_A_NUMBER = replaced(table_of(pairs(2)), "width", pa.array([b"640", b"480"]))
+SHIFTED = replaced(table_of(pairs(2)), "width", pa.array(["640", "a caption, shifted"]))
 
 
 @pytest.mark.parametrize(
@@ -87,10 +88,10 @@ TEXT_FOR_A_NUMBER = replaced(table_of(pairs(2)), "width", pa.array(["640", "a ca
         (pa.table({"url": ["https://a.example"]}), "lacks text"),
         (table_of(pairs(2)).drop_columns(["width"]), "lacks width"),
         (table_of(pairs(2)).drop_columns(["aesthetic"]), "lacks aesthetic"),
-        (TEXT_FOR_A_NUMBER, "column width holds string"),
+        (BYTES_FOR_A_NUMBER, "column width holds binary"),
         (replaced(table_of(pairs(2)), "text", pa.array([1, 2])), "column text holds int64"),
     ],
-    ids=["all but one", "a size", "a score", "text for a number", "a number for text"],
+    ids=["all but one", "a size", "a score", "bytes for a number", "a number for text"],
 )
 def test_a_layout_that_does_not_fit_changes_nothing(
     table: pa.Table, complaint: str, shards: Path, warehouse: Warehouse
@@ -108,13 +109,14 @@ def test_a_layout_that_does_not_fit_changes_nothing(
     assert reload(warehouse, shards).rows == 13
 
 
+@pytest.mark.parametrize(("bad", "told"), [(BAD, r"512\.5"), (SHIFTED, "a caption, shifted")])
 def test_a_first_batch_that_fails_leaves_everything_as_it_was(
-    shards: Path, warehouse: Warehouse
+    bad: pa.Table, told: str, shards: Path, warehouse: Warehouse
 ) -> None:
     before, revision = snapshot(warehouse), provenance(warehouse).revision
     write_shard(shards, "part-0.parquet", pairs(9, first=900))
-    write_table(shards, "part-1.parquet", BAD)
-    with pytest.raises(ShardError, match=r"^part-1\.parquet: .*512\.5"):
+    write_table(shards, "part-1.parquet", bad)
+    with pytest.raises(ShardError, match=rf"^part-1\.parquet: .*{told}"):
         reload(warehouse, shards)
     assert snapshot(warehouse) == before
     assert provenance(warehouse).revision == revision

@@ -1,5 +1,6 @@
 """A listing is a stranger's: what cannot be trusted or understood is refused in plain words."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,7 @@ HOSTILE = {
     "right-to-left": "evil\u202egpj.parquet",
     "zero-width": "evil\u200b.parquet",
     "line-separator": "evil\u2028.parquet",
-    "hidden": ".evil.parquet",
-    "hidden-folder": ".incoming/evil.parquet",
-    "only-dots": "data/.../evil.parquet",
+    "too-long": "evil" * 64 + ".parquet",
 }
 
 
@@ -66,6 +65,19 @@ def test_hostile_names_are_refused(site: Site, name: str) -> None:
     assert REPO in message
     assert "refused" in message
     assert "evil" in message
+
+
+@pytest.mark.parametrize(
+    "name", [".evil.parquet", ".incoming/evil.parquet", "data/.../evil.parquet"]
+)
+def test_what_is_hidden_is_passed_over_and_counted(
+    site: Site, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.hub.publish(REPO, {**small_shards(), name: other_shard()})
+    with caplog.at_level(logging.INFO, "laion_pipeline"):
+        assert site.refresh().rows == 2000
+    assert f"shards: 1 hidden passed over, such as {name}" in caplog.messages
+    assert site.files() == small_shards()
 
 
 @pytest.mark.parametrize(

@@ -65,10 +65,11 @@ def test_releases_have_the_filters_that_were_published() -> None:
         assert release.filters == (kept if name in v1 else {}), name
     cutoffs = {name: release.similarity_cutoff for name, release in catalogue().items()}
     assert cutoffs == dict.fromkeys(cutoffs) | {
-        **dict.fromkeys(["sample", "laion2B-en-aesthetic", "laion2B-en"], 0.28),
+        **{f"laion2B-en{kind}": 0.28 for kind in ("", "-joined", "-aesthetic")},
+        "sample": 0.28,
         **dict.fromkeys(["relaion2B-en-research", "relaion2B-en-research-safe"], 0.28),
-        **dict.fromkeys(["laion2B-multi", "laion2B-multi-aesthetic"], 0.26),
-        **dict.fromkeys(["laion1B-nolang", "laion1B-nolang-aesthetic"], 0.26),
+        **{f"laion2B-multi{kind}": 0.26 for kind in ("", "-joined", "-aesthetic")},
+        **{f"laion1B-nolang{kind}": 0.26 for kind in ("", "-joined", "-aesthetic")},
         "relaion400m": 0.3,
     }
 

@@ -148,16 +148,39 @@ def test_a_data_folder_that_cannot_be_is_told(
     assert (tmp_path / "file").read_text() == "a file"
 
 
-@pytest.mark.parametrize("name", ["none", "file", "file/none"])
 def test_a_source_that_is_no_folder_is_told(
-    name: str, environment: pytest.MonkeyPatch, tmp_path: Path
+    environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "file").write_text("a file")
-    environment.setenv("LAION_SOURCE", str(tmp_path / name))
+    environment.setenv("LAION_SOURCE", str(tmp_path / "none"))
     session = Session.open()  # what is loaded can be worked on without it
     with pytest.raises(SettingsError, match="no such folder") as caught:
         session.open_source()
-    assert str(caught.value) == f"LAION_SOURCE={tmp_path / name}: no such folder"
+    assert str(caught.value) == f"LAION_SOURCE={tmp_path / 'none'}: no such folder"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("SOURCE", "s3://bucket/folder", "is an address, but should be a local folder"),
+        ("SOURCE", "hf://datasets/laion/laion-art", "name the release in LAION_RELEASE"),
+        ("SOURCE", "/a\\b/[c]", "without both a backslash and one of"),
+        ("SOURCE", "/caf\udce9", "should be a path whose bytes are UTF-8"),
+        ("SOURCE", "~nobody-of-this-name/x", "home folder of a user that there is"),
+        ("DATA_DIR", "/tmp/a?b", "without ? in it"),
+        ("DATA_DIR", "/tmp/caf\udce9", "should be a path whose bytes are UTF-8"),
+        ("DATA_DIR", "/tmp/" + "a" * 300, "cannot be written: File name too long"),
+        ("CONTRACT", "/tmp/caf\udce9", "should be a path whose bytes are UTF-8"),
+        ("RELEASE", "a" * 300 + ".toml", "cannot be read: File name too long"),
+    ],
+)
+def test_a_path_that_is_of_no_use_is_told(
+    variable: str, value: str, told: str, environment: pytest.MonkeyPatch
+) -> None:
+    environment.setenv(f"LAION_{variable}", value)
+    said = refusal()
+    assert said.startswith(f"LAION_{variable}=")
+    assert told in said
+    assert said.isprintable()
 
 
 @pytest.mark.parametrize(

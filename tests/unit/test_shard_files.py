@@ -48,7 +48,7 @@ def test_files_may_have_any_name(tmp_path: Path) -> None:
         *("part [0].parquet", "part*.parquet", "part?.parquet", "it's {a,b}.parquet"),
         *('a"b.PARQUET', "거실.parquet", "a$b;c.parquet", "-- x.parquet", "100%25.parquet"),
         *(" .parquet", "a\nb.parquet", "a\\b.parquet", "[!a].parquet", "width=7.parquet"),
-        *("~.parquet", ".hidden.parquet", "part-0.parquet", "part00.parquet", "part 0.parquet"),
+        *("~.parquet", "part-0.parquet", "part00.parquet", "part 0.parquet"),
     ]
     for number, name in enumerate(names):
         write_table(tmp_path / "shards", name, table_of(pairs(2, first=10 * number)))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from laion_pipeline.common.text import displayable
+from laion_pipeline.text import displayable
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from laion_pipeline.common.progress import Progress, transfer_bar
-from laion_pipeline.common.text import displayable
 from laion_pipeline.errors import (
     HubError,
     HubUnavailableError,
@@ -29,10 +28,14 @@ from laion_pipeline.sources.shards import (
     describe_file,
     read_footer,
 )
+from laion_pipeline.sources.source import is_hidden, tell_of_hidden
+from laion_pipeline.text import displayable
 
 logger = logging.getLogger(__name__)
 
 _INCOMING = ".incoming"
+# Of a file or a folder, on the usual file systems.
+LONGEST_NAME_BYTES = 255
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,14 @@ class HubSource:
         if client.offline:
             return self._listed_before(client)
         commit = client.commit(self.revision)
-        files = [file for file in client.files(commit) if self.release.has_shard(file.path)]
+        called = [file for file in client.files(commit) if self.release.has_shard(file.path)]
+        check_names([file.path for file in called], self.release.repo)
+        tell_of_hidden([file.path for file in called if is_hidden(file.path)])
+        files = [file for file in called if not is_hidden(file.path)]
         if not files:
             raise HubError(
                 f"{self.release.repo} has no file {self.release.files} at revision {self.revision}"
             )
-        check_names([file.path for file in files], self.release.repo)
         shards = []
         for file in sorted(files, key=lambda file: file.path):
             if file.lfs is None:
@@ -205,9 +210,13 @@ def check_names(paths: Sequence[str], repo: str) -> None:
     seen: dict[str, str] = {}
     for path in paths:
         parts = path.split("/")
-        # A leading dot is where our own unfinished files lie.
-        if "\\" in path or any(not part or part.startswith(".") for part in parts):
+        if "\\" in path or any(part in ("", ".", "..") for part in parts):
             raise HubError(f"{repo}: refused, since it lists a shard named {path!r}")
+        if any(len(part.encode(errors="replace")) > LONGEST_NAME_BYTES for part in parts):
+            raise HubError(
+                f"{repo}: refused, since it lists a shard with a name that is too long for a disk:"
+                f" {path[:60]!r}..."
+            )
         if displayable(path) != path:
             raise HubError(
                 f"{repo}: refused, since a shard's name has control characters: {path!r}"

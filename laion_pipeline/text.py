@@ -1,6 +1,9 @@
 """Text from strangers, made fit to be shown to people."""
 
 import unicodedata
+from collections.abc import Iterable
+
+_NAME_CHARACTERS = 200
 
 
 def displayable(text: str, limit: int | None = None) -> str:
@@ -21,3 +24,10 @@ def _is_invisible(character: str) -> bool:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def listed(names: Iterable[str], most: int = 20) -> str:
+    """Names one after the other, fit to be shown; of more than `most` the rest as a number."""
+    shown = [displayable(name, _NAME_CHARACTERS) for name in names]
+    more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
+    return f"{', '.join(shown[:most])}{more}"
