@@ -12,6 +12,7 @@ from laion_pipeline.quality.soundness import require_sound
 from laion_pipeline.releases.release import SAMPLE, Release, find_release
 from laion_pipeline.settings import Settings
 from laion_pipeline.sources.folder import FolderSource, require_folder
+from laion_pipeline.sources.hub.environment import require_usable_environment
 from laion_pipeline.sources.hub.source import HubSource
 from laion_pipeline.sources.sample.source import SampleSource
 from laion_pipeline.sources.source import Source
@@ -62,6 +63,7 @@ class Session:
                 f"LAION_RELEASE={settings.release}: names no repo on the Hub; set LAION_SOURCE to a"
                 " folder of its shards, or add repo to its description"
             )
+        require_usable_environment()
         return HubSource(self.release, settings.revision, self.paths.shards, settings.downloads)
 
     def require_sound(self, tables: Iterable[str] = ()) -> Provenance:

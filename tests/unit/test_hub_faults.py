@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from laion_pipeline.errors import HubError, HubUnavailableError, LaionError
+from laion_pipeline.errors import HubUnavailableError, LaionError, SettingsError
 from laion_pipeline.sources.hub.retrying import ATTEMPTS
 from tests.hub_fixtures import (
     Site,
@@ -247,6 +247,6 @@ def test_an_endpoint_that_is_no_address(
     monkeypatch: pytest.MonkeyPatch, site: Site, endpoint: str
 ) -> None:
     use_endpoint(monkeypatch, endpoint)
-    with pytest.raises(HubError) as caught:
+    with pytest.raises(SettingsError) as caught:
         site.prepare()
     assert is_one_clear_line(str(caught.value))

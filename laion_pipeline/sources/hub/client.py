@@ -11,22 +11,26 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from laion_pipeline.common.background import in_background
-from laion_pipeline.errors import HubError, HubUnavailableError, OffsetRefusedError, SettingsError
+from laion_pipeline.errors import HubError, HubUnavailableError
 from laion_pipeline.releases.release import Release
+from laion_pipeline.sources.hub.environment import (
+    proxy_for,
+    public,
+    require_endpoint,
+    require_token,
+    require_usable_environment,
+)
+from laion_pipeline.sources.hub.refusals import page_of, refusal
 from laion_pipeline.sources.hub.retrying import ATTEMPTS, hub_retrying
 
 if TYPE_CHECKING:
-    from httpx2 import Response
+    from httpx2 import HTTPError, Response
     from huggingface_hub import RepoFile
 
-_TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-_GONE = frozenset({404, 410, 451})
 # Below this a body does not move; a listing of LAION's has some hundred entries.
 _SLOWEST_BYTES_PER_SECOND = 1000
 _MOST_ENTRIES = 1_000_000
@@ -41,13 +45,14 @@ class HubClient:
     """
 
     def __init__(self, release: Release) -> None:
-        try:
-            from huggingface_hub import constants
-        except ValueError as error:
-            raise SettingsError(f"a variable HF_* is wrong: {error}") from error
+        require_usable_environment()
+        from huggingface_hub import constants, get_token
 
+        require_endpoint(constants.ENDPOINT)
+        require_token(get_token() or "", "the token that the Hub's client has stored")
         self._release = release
-        self._endpoint = constants.ENDPOINT
+        self._address = constants.ENDPOINT
+        self._endpoint = public(self._address)
         self._timeout_seconds = float(constants.HF_HUB_DOWNLOAD_TIMEOUT)
         # How long an answer may take to begin, and its body to show that it moves.
         self._patience_seconds = 3 * self._timeout_seconds
@@ -55,8 +60,8 @@ class HubClient:
 
     @property
     def page(self) -> str:
-        """The address of the dataset's page, for people."""
-        return f"{self._endpoint}/datasets/{self._release.repo}"
+        """The address of the dataset's page, for people, and to say where rows are from."""
+        return page_of(self._release, self._endpoint)
 
     def commit(self, revision: str, attempts: int = ATTEMPTS) -> str:
         """The commit that a branch, a tag or a shortened commit stands for now."""
@@ -71,7 +76,7 @@ class HubClient:
 
     def files(self, commit: str) -> Iterator["RepoFile"]:
         """Every file of a commit, with its size and, where it is in large-file storage, sha256."""
-        page = f"{self._api('tree', commit)}?recursive=true"
+        first = page = f"{self._api('tree', commit)}?recursive=true"
         asked: set[str] = set()
         listed: set[str] = set()
         while page:
@@ -79,7 +84,7 @@ class HubClient:
             for attempt in hub_retrying("the list of files"):
                 with attempt, self._open(page, commit) as response:
                     entries = self._json(response, list)
-                    following = response.links.get("next", {}).get("url", "")
+                    following = _next_page(first, response.links.get("next", {}).get("url", ""))
             try:
                 fresh = {entry["path"] for entry in entries} - listed
                 yield from [_file(entry) for entry in entries if _is_file(entry["type"])]
@@ -99,14 +104,14 @@ class HubClient:
         from huggingface_hub import hf_hub_url
 
         address = hf_hub_url(
-            self._release.repo, path, repo_type="dataset", revision=commit, endpoint=self._endpoint
+            self._release.repo, path, repo_type="dataset", revision=commit, endpoint=self._address
         )
         wanted = {"Range": f"bytes={offset}-"} if offset else {}
         with self._open(address, commit, wanted) as response:
             yield response
 
     def _api(self, what: str, revision: str) -> str:
-        repo = f"{self._endpoint}/api/datasets/{self._release.repo}"
+        repo = f"{self._address}/api/datasets/{self._release.repo}"
         return f"{repo}/{what}/{quote(revision, safe='')}"
 
     @contextmanager
@@ -128,12 +133,11 @@ class HubClient:
                 hf_raise_for_status(response)
                 yield response
         except HfHubHTTPError as error:
-            raise self._refusal(error, revision) from error
+            raise refusal(error, self._release, revision, self._endpoint) from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise HubError(f"HF_ENDPOINT={self._endpoint}: not an address of a Hub") from error
         except httpx2.HTTPError as error:
-            reason = str(error) or type(error).__name__
-            raise HubUnavailableError(f"{self._endpoint} cannot be reached: {reason}") from error
+            raise HubUnavailableError(_unreachable(error, address)) from error
 
     def chunks(self, response: "Response") -> Iterator[bytes]:
         """A body as it comes, each chunk as soon as it is there, for as long as it moves.
@@ -196,55 +200,30 @@ class HubClient:
             " HF_ENDPOINT wrong?"
         )
 
-    def _refusal(self, error: Exception, revision: str) -> HubError:
-        """What a refusal means, and what to do about it."""
-        from huggingface_hub import errors
 
-        assert isinstance(error, errors.HfHubHTTPError)
-        status = error.response.status_code
-        if status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            return OffsetRefusedError(f"{self._endpoint} has fewer bytes of it than it lists")
-        if status in _TRANSIENT:
-            wait_seconds = _retry_after_seconds(error.response.headers)
-            asked = f", and asks to wait {wait_seconds:.0f} s" if wait_seconds else ""
-            reason = f"{status} {error.response.reason_phrase}".rstrip()
-            return HubUnavailableError(
-                f"{self._endpoint} answers {reason}{asked}", retry_after_seconds=wait_seconds
-            )
-        repo, page = self._release.repo, self.page
-        absent = (
-            f"is not on {self._endpoint}, or is private: check the name of the release's repo, or"
-            f" set HF_TOKEN to a token that may read it{self._successor}"
-        )
-        # The first that fits; the classes before the bare statuses, which they share.
-        meanings: list[tuple[bool, str]] = [
-            (isinstance(error, errors.GatedRepoError) and status == 401,
-             f"is gated: accept its terms at {page}, then set HF_TOKEN to a token of the account"
-             " that did"),
-            (isinstance(error, errors.GatedRepoError),
-             "is gated, and the account of HF_TOKEN has not been let in: accept its terms at"
-             f" {page}"),
-            (isinstance(error, errors.DisabledRepoError),
-             f"has been disabled on the Hub; see {page}{self._successor}"),
-            (isinstance(error, errors.RevisionNotFoundError),
-             f"has no revision {revision}: check LAION_REVISION against {page}/commits"),
-            (isinstance(error, errors.EntryNotFoundError),
-             f"lists a file at revision {revision} that it does not have; see {page}"),
-            (isinstance(error, errors.RepositoryNotFoundError), absent),
-            (status == 401,
-             f"cannot be read: the Hub does not accept the token in HF_TOKEN; {page}"),
-            (status == 403, f"may not be read with the token in HF_TOKEN; see {page}"),
-            (status in _GONE, absent),
-        ]  # fmt: skip
-        for fits, meaning in meanings:
-            if fits:
-                return HubError(f"{repo} {meaning} (answer {status})")
-        return HubError(f"{repo} cannot be read: {self._endpoint} answers {status}")
+def _next_page(first: str, link: str) -> str:
+    """The next page as the Hub that is configured has it, wherever a mirror's link leads.
 
-    @property
-    def _successor(self) -> str:
-        name = self._release.successor
-        return f"; LAION has released {name} in its place" if name else ""
+    So no other host is asked, and none is given the token.
+    """
+    query = link.partition("?")[2]
+    return f"{first.partition('?')[0]}?{query}" if query else ""
+
+
+def _unreachable(error: "HTTPError", address: str) -> str:
+    """Who could not be reached: the host that was asked, or the proxy before it."""
+    import httpx2
+
+    reason = str(error) or type(error).__name__
+    try:
+        asked = str(error.request.url)
+    except RuntimeError:  # it was not sent
+        asked = address
+    proxy = proxy_for(asked)
+    if proxy and isinstance(error, httpx2.ProxyError | httpx2.ConnectError | httpx2.ConnectTimeout):
+        return f"the proxy {proxy} cannot be reached, or does not let through: {reason}"
+    parts = urlsplit(public(asked))
+    return f"{parts.scheme}://{parts.netloc} cannot be reached: {reason}"
 
 
 def _is_file(kind: object) -> bool:
@@ -262,19 +241,3 @@ def _file(entry: dict[str, Any]) -> "RepoFile":
     if file.lfs and not re.fullmatch(r"[0-9a-f]{64}", file.lfs.sha256):
         raise TypeError("a sha256 has 64 hexadecimal digits")
     return file
-
-
-def _retry_after_seconds(headers: Mapping[str, str]) -> float:
-    from huggingface_hub.utils import parse_ratelimit_headers
-
-    limit = parse_ratelimit_headers(headers)
-    if limit is not None and limit.remaining == 0:
-        return float(limit.reset_in_seconds)
-    text = headers.get("Retry-After", "")
-    if text.isdigit():
-        return float(text)
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return 0.0
-    return max(0.0, until.timestamp() - time.time())
