@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 from dagster import DagsterEventType
 
+from assets.interrupts import INTERRUPTED
 from laion_pipeline.errors import LaionError
 from laion_pipeline.outcome import Outcome
 from laion_pipeline.quality.results import read_checks
@@ -70,6 +71,6 @@ def _reason(event: dg.DagsterEvent) -> str:
     error = data.error
     while error and error.cause:
         error = error.cause
-    if error and error.cls_name == "DagsterExecutionInterruptedError":
-        return "interrupted; run again, it goes on from where it was"
+    if error and error.cls_name in ("DagsterExecutionInterruptedError", "KeyboardInterrupt"):
+        return INTERRUPTED
     return error.message.strip() if error else "failed"

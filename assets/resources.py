@@ -12,8 +12,10 @@ from pydantic import PrivateAttr
 
 from assets.advice import told
 from assets.home import PROJECT
+from assets.interrupts import received
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
+from assets.unforeseen import report_of
 from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import LaionError
 from laion_pipeline.session import Session
@@ -93,6 +95,8 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session; an error that a user can cause ends the step with its one clear line."""
+        if received():  # in between, or where it was lost
+            raise KeyboardInterrupt
         try:
             session = self._session or self._open()
             self._began = time.monotonic()
@@ -103,7 +107,8 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         except dg.Failure:
             raise
         except Exception as error:  # a fault of ours is not mended by trying again
-            raise dg.Failure(f"{type(error).__name__}: {error}", allow_retries=False) from error
+            folder = self._session.paths.root if self._session else None
+            raise dg.Failure(report_of(error, folder), allow_retries=False) from error
 
     @contextmanager
     def sound(self, tables: Iterable[str] = ()) -> Iterator[tuple[Session, Provenance]]:

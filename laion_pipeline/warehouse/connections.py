@@ -93,6 +93,8 @@ class Warehouse:
                 f"{self.file}: LAION_MEMORY_LIMIT={self.memory_limit} is not enough:"
                 f" {reason_of(error)}"
             ) from error
+        except RuntimeError as error:
+            raise (KeyboardInterrupt() if _is_interrupt(error) else error) from error
         finally:
             connection.close()
 
@@ -160,6 +162,11 @@ def quoted(identifier: str) -> str:
 def literal(text: str) -> str:
     """A text as a literal of SQL, where a parameter cannot stand."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _is_interrupt(error: RuntimeError) -> bool:
+    """Whether it is what DuckDB makes of a signal."""
+    return "Query interrupted" in str(error)
 
 
 def is_disk_full(error: duckdb.Error) -> bool:

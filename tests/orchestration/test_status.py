@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from assets.__main__ import main
+from assets.command import main
 from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
 from tests.orchestration.runs import INGEST, RELEASE, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write

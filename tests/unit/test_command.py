@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 
-from assets import __main__ as command
+from assets import command
 from assets.home import prepare_home
 from assets.ui.serve import prepare
 from laion_pipeline.session import Session

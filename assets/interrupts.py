@@ -1,0 +1,63 @@
+"""Signals that end a run: in good order where it can be, and after a while in any case."""
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+
+INTERRUPTED = "interrupted; run again, it goes on from where it was"
+_SECONDS_TO_END = 15.0
+_ENDS = (signal.SIGINT, signal.SIGTERM)
+
+_received = threading.Event()
+
+
+def watch() -> None:
+    """From now on SIGINT and SIGTERM end the program, and a second one ends it at once.
+
+    Both interrupt whatever is being done. As that may get lost, in a destructor or where Dagster
+    listens for SIGINT itself, a thread hears of them too.
+    """
+    for number in _ENDS:  # also where a shell has SIGINT ignored, as in the background of a script
+        signal.signal(number, _interrupt)
+    sys.unraisablehook = _tell_unless_interrupted
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(heard,), daemon=True).start()
+
+
+def received() -> bool:
+    """Whether the program is to end."""
+    return _received.is_set()
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    _received.set()
+    signal.default_int_handler(number, frame)
+
+
+def _tell_unless_interrupted(lost: "sys.UnraisableHookArgs") -> None:
+    """Where an exception cannot be raised, Python writes it out; an interrupt is no news."""
+    if not received():
+        sys.__unraisablehook__(lost)
+
+
+def _listen(heard: int) -> None:
+    timer: threading.Timer | None = None
+    while number := os.read(heard, 1):
+        if number[0] not in _ENDS:
+            continue
+        if timer:
+            end()
+        _received.set()
+        timer = threading.Timer(_SECONDS_TO_END, end)
+        timer.daemon = True
+        timer.start()
+
+
+def end() -> None:
+    """End, saying so, without anything more: the next run goes on from whatever is left."""
+    os.write(2, f"error: {INTERRUPTED}\n".encode())
+    os._exit(1)

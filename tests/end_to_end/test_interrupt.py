@@ -1,0 +1,63 @@
+"""Ctrl-C and SIGTERM at any moment: one line, no traceback, and the next run goes on from there."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.command import PROJECT, environment
+
+pytestmark = pytest.mark.slow
+
+LINE = "interrupted; run again, it goes on from where it was"
+LOADED = "pairs: loaded"
+
+
+def start(place: Path) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "assets"],
+        cwd=PROJECT,
+        env=environment(place),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def told(run: "subprocess.Popen[str]") -> str:
+    _, said = run.communicate(timeout=60)
+    assert run.returncode == 1, said
+    assert "Traceback" not in said
+    assert LINE in said.splitlines()[-1] or f": {LINE}\n" in said
+    return said
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 1.5])
+def test_in_the_first_seconds(number: signal.Signals, seconds: float, tmp_path: Path) -> None:
+    run = start(tmp_path)
+    time.sleep(seconds)
+    run.send_signal(number)
+    assert told(run) == f"error: {LINE}\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after", [0.0, 0.5, 3.0])
+def test_in_the_middle_and_then_to_the_end(
+    number: signal.Signals, after: float, tmp_path: Path
+) -> None:
+    run = start(tmp_path)
+    assert run.stderr is not None
+    assert any(line.startswith(LOADED) for line in run.stderr)
+    time.sleep(after)
+    run.send_signal(number)
+    told(run)
+    again = start(tmp_path)
+    _, said = again.communicate(timeout=120)
+    assert again.returncode == 0, said
+    assert LOADED not in said, "what was loaded is loaded"
+    assert not list(tmp_path.rglob("*.partial"))
