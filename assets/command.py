@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from assets.advice import told
 from assets.automation import require_valid_schedule
-from assets.home import prepare_home
+from assets.home import meaning_of, prepare_home
 from assets.interrupts import received
 from assets.resources import load_environment
 from assets.unforeseen import report_of
@@ -55,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, BrokenPipeError) or received():
             raise
         folder = session.paths.root if session else None
-        print(f"error: {report_of(error, folder)}", file=sys.stderr)
+        line = meaning_of(error, session) or report_of(error, folder)
+        print(f"error: {line}", file=sys.stderr)
         return 1
 
 

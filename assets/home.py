@@ -1,36 +1,116 @@
 """Dagster's home: a folder of its own in each release's, so that histories never mix."""
 
 import os
+import shutil
+import sqlite3
+import sys
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
+from sqlalchemy.exc import DBAPIError
 
-from laion_pipeline.common.files import publish_text
+from laion_pipeline.common.files import cannot_write, publish_text
 from laion_pipeline.common.locks import locked
-from laion_pipeline.errors import SettingsError
+from laion_pipeline.errors import DiskFullError, LaionError, SettingsError
 from laion_pipeline.session import Session
 
 PROJECT = Path(__file__).resolve().parent.parent
+# Where in its home Dagster keeps its databases, each folder of which can begin anew by itself.
+_DATABASES = {"history": ("runs.db", "runs/index.db"), "schedules": ("schedules.db",)}
+_SECONDS_FOR_A_LOCK = 10
 
 
 def prepare_home(session: Session) -> None:
     """Make Dagster keep all it stores in the release's folder, configured by `dagster.yaml`.
 
-    Raises SettingsError when it cannot be written.
+    Raises SettingsError when it cannot be kept there, DiskFullError or OutputError when it cannot
+    be written.
     """
     home = session.paths.dagster
+    if "%" in str(home):
+        raise SettingsError(
+            f"LAION_DATA_DIR={session.settings.data_dir}: should be a path without % in it, below"
+            " which Dagster cannot keep its history"
+        )
     try:
         home.mkdir(parents=True, exist_ok=True)
-        publish_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text("utf-8"))
     except OSError as error:
-        raise SettingsError(
-            f"LAION_DATA_DIR: {home} cannot be written: {error.strerror}"
-        ) from error
+        told = cannot_write(home, error)
+        if isinstance(told, DiskFullError):
+            raise told from error
+        raise SettingsError(f"LAION_DATA_DIR: {told}") from error
+    publish_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text("utf-8"))
     os.environ["DAGSTER_HOME"] = str(home)
 
 
 def open_instance(session: Session, program: str) -> dg.DagsterInstance:
-    """The instance of DAGSTER_HOME."""
+    """The instance of DAGSTER_HOME; damaged history is moved aside, and told of.
+
+    Raises LaionError when another process holds it.
+    """
     # Alone, since Dagster makes its storage when it is first opened.
     with locked(session.paths.dagster / "opening.lock", program):
+        for folder, databases in _DATABASES.items():
+            place = session.paths.dagster / folder
+            if any(_is_damaged(place / database) for database in databases):
+                _set_aside(place)
         return dg.DagsterInstance.get()
+
+
+def meaning_of(error: Exception, session: Session | None) -> LaionError | None:
+    """What an error of Dagster's storage means to a user; None for any other."""
+    home = session.paths.dagster if session else "Dagster's home"
+    if isinstance(error, OSError):
+        return cannot_write(Path(error.filename or home), error) if error.errno else None
+    if not isinstance(error, DBAPIError):
+        return None
+    said = str(error.orig)
+    if "full" in said or ("disk I/O" in said and session and not _has_room(session.paths.root)):
+        return DiskFullError(
+            f"{home}: the disk is full, so that Dagster cannot keep what happens; make room, or set"
+            " LAION_DATA_DIR to another disk"
+        )
+    if "malformed" in said or "not a database" in said:
+        return LaionError(
+            f"{home}: Dagster's history is damaged ({said}); run again: it is moved aside, and a"
+            " new one begun"
+        )
+    if "locked" in said:
+        return _held(home)
+    return LaionError(f"{home}: Dagster's history cannot be read or written: {said}")
+
+
+def _has_room(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free > 1_000_000
+
+
+def _held(file: Path | str) -> LaionError:
+    return LaionError(f"{file}: held by another process; end that one, or run again later")
+
+
+def _is_damaged(database: Path) -> bool:
+    if not database.exists():
+        return False
+    try:
+        opened = sqlite3.connect(database, timeout=_SECONDS_FOR_A_LOCK, isolation_level=None)
+        with closing(opened) as connection:
+            connection.execute("BEGIN IMMEDIATE")  # as a run is about to, to write
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() != ("ok",))
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            raise _held(database) from error
+        raise LaionError(f"{database}: cannot be read: {error}") from error
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _set_aside(folder: Path) -> None:
+    place = folder.with_name(f"{folder.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    folder.rename(place)
+    print(
+        f"note: Dagster's {folder.name} was damaged: moved to {place}, which may be deleted; a new"
+        " one begins, and what is loaded and made stays as it is",
+        file=sys.stderr,
+    )

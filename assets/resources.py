@@ -11,7 +11,7 @@ from dotenv import load_dotenv
 from pydantic import PrivateAttr
 
 from assets.advice import told
-from assets.home import PROJECT
+from assets.home import PROJECT, meaning_of
 from assets.interrupts import received
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
@@ -108,7 +108,8 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             raise
         except Exception as error:  # a fault of ours is not mended by trying again
             folder = self._session.paths.root if self._session else None
-            raise dg.Failure(report_of(error, folder), allow_retries=False) from error
+            line = meaning_of(error, self._session) or report_of(error, folder)
+            raise dg.Failure(str(line), allow_retries=False) from error
 
     @contextmanager
     def sound(self, tables: Iterable[str] = ()) -> Iterator[tuple[Session, Provenance]]:

@@ -42,12 +42,12 @@ class LayoutError(LaionError):
     """A shard's columns are not those of the release."""
 
 
-class DiskFullError(LaionError):
-    """There is not enough room on the disk."""
-
-
 class OutputError(LaionError):
-    """A file that is to be published cannot be written."""
+    """A file cannot be written."""
+
+
+class DiskFullError(OutputError):
+    """There is not enough room on the disk."""
 
 
 class AlertError(LaionError):
@@ -83,6 +83,10 @@ class UnsoundError(LaionError):
 
 class WarehouseError(LaionError):
     """The warehouse is damaged, cannot be written, or has not been made yet."""
+
+
+class DamagedWarehouseError(WarehouseError):
+    """The warehouse's file cannot be read as one, or holds what DuckDB did not write."""
 
 
 class WarehouseBusyError(WarehouseError):

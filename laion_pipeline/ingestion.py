@@ -3,15 +3,17 @@
 import logging
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from laion_pipeline.errors import DiskFullError
+from laion_pipeline.common.files import remove_leftovers
+from laion_pipeline.errors import DamagedWarehouseError, DiskFullError
 from laion_pipeline.session import Session
 from laion_pipeline.sources.shards import Fetched, Listing, Shard
-from laion_pipeline.sources.source import Source
+from laion_pipeline.sources.source import InPlace, Source
 from laion_pipeline.text import listed
-from laion_pipeline.warehouse.ledger import Plan, plan_changes, read_ledger
+from laion_pipeline.warehouse.damage import is_known_as_damaged, set_aside
+from laion_pipeline.warehouse.ledger import Entry, Plan, plan_changes, read_ledger
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.shard_rows import ShardFile, inspect_shard
 from laion_pipeline.warehouse.supply import Streamed
@@ -43,9 +45,11 @@ def fetch_shards(session: Session) -> FetchResult:
     """
     started = time.monotonic()
     source = session.open_source()
+    remove_leftovers(session.paths.root)
+    _set_aside_if_damaged(session, source)
     full = source.list_shards()
     listing = _first(session, full)
-    plan = _plan(session, listing)
+    plan = plan_changes(listing, _read_ledger(session))
     wanted = [entry.shard for entry in plan.to_load]
     _preflight(session, source, listing, plan)
     fetched = Fetched(0, 0)
@@ -74,16 +78,40 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
     return load_pairs(session.warehouse, session.release, listing, supply)
 
 
+def _set_aside_if_damaged(session: Session, source: Source) -> None:
+    """Let a damaged warehouse be made again, where its shards are still there.
+
+    Raises DamagedWarehouseError where they would all have to be fetched again.
+    """
+    file = session.paths.warehouse
+    try:
+        if not is_known_as_damaged(file):
+            _read_ledger(session)
+            return
+        reason = f"{file}: damaged, as a run before has seen"
+    except DamagedWarehouseError as error:
+        reason = str(error).partition("; ")[0]
+    if not (session.settings.keep_shards or isinstance(source, InPlace)):
+        raise DamagedWarehouseError(
+            f"{reason}; its shards were not kept, so that making it again takes fetching them all:"
+            f" delete {file.name} to have that done"
+        )
+    place = set_aside(file)
+    logger.warning(
+        "%s; moved to %s, which may be deleted, and made again from the shards", reason, place.name
+    )
+
+
 def _first(session: Session, listing: Listing) -> Listing:
     shards = listing.shards[: session.settings.max_shards]
     return replace(listing, shards=shards, complete=len(shards) == len(listing.shards))
 
 
-def _plan(session: Session, listing: Listing) -> Plan:
+def _read_ledger(session: Session) -> Mapping[str, Entry]:
     if not session.paths.warehouse.exists():
-        return plan_changes(listing, {})
+        return {}
     with session.warehouse.connect(read_only=True) as connection:
-        return plan_changes(listing, read_ledger(connection, session.release))
+        return read_ledger(connection, session.release)
 
 
 def _preflight(session: Session, source: Source, listing: Listing, plan: Plan) -> None:

@@ -1,32 +1,95 @@
 """Publishing files so that a reader sees the old one or the new one, never a part."""
 
+import errno
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from laion_pipeline.errors import OutputError
+from laion_pipeline.errors import DiskFullError, OutputError
+
+_PARTIAL = re.compile(r"\..*\.(?P<pid>\d+)\.partial")
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 @contextmanager
 def published(path: Path) -> Iterator[Path]:
     """A place to write beside `path`; renamed to it when the block ends well, else removed.
 
-    Raises OutputError when it cannot be written.
+    Raises DiskFullError or OutputError when it cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    beside = partial(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield beside
         beside.replace(path)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise OutputError(
-            f"{path}: cannot be written: {reason}; make room, or set LAION_DATA_DIR"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            remove(beside)
+
+
+def partial(path: Path) -> Path:
+    """Where this process keeps what is to become a file, or is about one, for as long as it needs.
+
+    What a process that was killed left at such a place, `remove_leftovers` finds.
+    """
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+@contextmanager
+def workplace(path: Path) -> Iterator[Path]:
+    """A folder beside `path` for as long as the block runs.
+
+    Raises DiskFullError or OutputError when it cannot be made.
+    """
+    folder = partial(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what processes that live no more had begun, anywhere below a folder."""
+    for place in folder.rglob(".*.partial"):
+        made = _PARTIAL.fullmatch(place.name)
+        if made and not _lives(int(made["pid"])):
+            remove(place)
+
+
+def remove(place: Path) -> None:
+    """Remove a file or a folder, if it is there."""
+    if place.is_dir() and not place.is_symlink():
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.unlink(missing_ok=True)
+
+
+def cannot_write(path: Path, error: OSError, what: str = "written") -> OutputError:
+    """Why a file cannot be written, or be made `what` it is to be, and what to do."""
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    kind = DiskFullError if error.errno in _FULL else OutputError
+    return kind(
+        f"{path}: cannot be {what}: {reason}; make room, or set LAION_DATA_DIR to another disk"
+    )
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass  # it is somebody else's, or no number of a process: left alone
+    return True
 
 
 def publish_text(path: Path, text: str) -> None:

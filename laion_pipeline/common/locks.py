@@ -17,7 +17,7 @@ from typing import Self
 
 from tenacity import RetryCallState, Retrying, retry_if_result, wait_fixed
 
-from laion_pipeline.errors import OutputError
+from laion_pipeline.common.files import cannot_write
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def locked(file: Path, program: str) -> Iterator[None]:
         os.truncate(descriptor, 0)
         os.write(descriptor, json.dumps(asdict(Holder.this_process(program))).encode())
     except OSError as error:
-        raise OutputError(f"{file}: cannot be locked: {error.strerror}") from error
+        raise cannot_write(file, error, "locked") from error
     try:
         yield
     finally:

@@ -59,7 +59,9 @@ def docs_config(folder: Path) -> "DataContextConfig":
     from great_expectations.data_context.types.base import DataContextConfig
 
     in_memory = {"class_name": "InMemoryStoreBackend"}
-    pages = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(folder)}
+    # A $ would stand for a variable.
+    base = str(folder).replace("$", r"\$")
+    pages = {"class_name": "TupleFilesystemStoreBackend", "base_directory": base}
     return DataContextConfig(
         config_version=4.0,
         stores={

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import duckdb
 
+from laion_pipeline.common.files import workplace
 from laion_pipeline.contract import Check, Contract, Measure, QuarantineRule
 from laion_pipeline.contract.check import MarksCheck
 from laion_pipeline.contract.tables import SCHEMA
@@ -54,8 +54,8 @@ def validate(
     with warehouse.connect() as connection:
         measured = measure_all(connection, contract, asset)
     run_name = f"{contract.release.name} {revision[:12]}"
-    with TemporaryDirectory() as built:
-        judged = judge(warehouse, contract, measured, run_name, Path(built))
+    with workplace(docs or warehouse.file.with_name("data_docs")) as built:
+        judged = judge(warehouse, contract, measured, run_name, built)
         with warehouse.connect() as connection:
             found = _Found(contract, judged.by_check, measured)
             results = record_checks(
@@ -64,7 +64,7 @@ def validate(
         if docs is not None and judged.context is not None:
             now = datetime.now(UTC)
             run = Run(name=run_name, time=f"{now:%Y-%m-%d %H:%M:%S}", tally=tally(results))
-            publish_docs(judged.context, Path(built), docs, run, results)
+            publish_docs(judged.context, built, docs, run, results)
     seconds = time.monotonic() - started
     logger.info("checks on %s: %s in %.1f s", asset, tally(results), seconds)
     return results

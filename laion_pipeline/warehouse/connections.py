@@ -14,8 +14,14 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tenacity.retry import retry_base
 
 from laion_pipeline.common.locks import holder_of
-from laion_pipeline.errors import WarehouseBusyError, WarehouseError
+from laion_pipeline.errors import (
+    DamagedWarehouseError,
+    DiskFullError,
+    WarehouseBusyError,
+    WarehouseError,
+)
 from laion_pipeline.text import displayable
+from laion_pipeline.warehouse.damage import is_damage, remember_damage
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +73,8 @@ class Warehouse:
 
         Only with `reads_files` can SQL reach any other file.
 
-        Raises WarehouseBusyError when another process holds it for longer than the wait, and
-        WarehouseError when there is no warehouse to read, or it is damaged.
+        Raises WarehouseBusyError when another process holds it for longer than the wait,
+        DamagedWarehouseError or DiskFullError, and WarehouseError when there is nothing to read.
         """
         if read_only and not self.file.exists():
             raise WarehouseError(f"{self.file}: no warehouse yet", needs=["pairs"])
@@ -81,22 +87,36 @@ class Warehouse:
             if not reads_files:
                 connection.execute("SET enable_external_access = false")
             yield connection
-        except duckdb.IOException as error:
-            raise WarehouseError(f"{self.file}: {reason_of(error)}") from error
-        except duckdb.CatalogException as error:
-            missing = _MISSING_TABLE.match(str(error))
-            reason = f"there is no {missing[1]}" if missing else reason_of(error)
-            needs = missing.groups() if missing else ()
-            raise WarehouseError(f"{self.file}: {reason}", needs=needs) from error
-        except duckdb.OutOfMemoryException as error:
-            raise WarehouseError(
-                f"{self.file}: LAION_MEMORY_LIMIT={self.memory_limit} is not enough:"
-                f" {reason_of(error)}"
-            ) from error
-        except RuntimeError as error:
-            raise (KeyboardInterrupt() if _is_interrupt(error) else error) from error
+        except (duckdb.Error, RuntimeError) as error:
+            raise self._meaning(error) from error
         finally:
             connection.close()
+
+    def _meaning(self, error: Exception) -> BaseException:
+        """What an error of DuckDB's means to a user; itself where it is a fault of ours."""
+        if "Query interrupted" in str(error):  # what DuckDB makes of a signal
+            return KeyboardInterrupt()
+        if is_damage(error):
+            remember_damage(self.file)
+            return DamagedWarehouseError(
+                f"{self.file}: damaged: {reason_of(error)}; run again: it is moved aside, and made"
+                " again from the shards"
+            )
+        if is_disk_full(error):
+            return DiskFullError(
+                f"{self.file}: the disk is full: {reason_of(error)}; make room, or set"
+                " LAION_DATA_DIR to another disk"
+            )
+        if isinstance(error, duckdb.OutOfMemoryException):
+            return WarehouseError(
+                f"{self.file}: LAION_MEMORY_LIMIT={self.memory_limit} is not enough:"
+                f" {reason_of(error)}"
+            )
+        if missing := _MISSING_TABLE.match(str(error)):
+            return WarehouseError(f"{self.file}: there is no {missing[1]}", needs=missing.groups())
+        if isinstance(error, duckdb.IOException | duckdb.CatalogException):
+            return WarehouseError(f"{self.file}: {reason_of(error)}")
+        return error
 
     def opened(self, open_file: Callable[[], T]) -> T:
         """What `open_file` gives, which opens the file; waits while another process holds it.
@@ -113,23 +133,18 @@ class Warehouse:
             with attempt:
                 try:
                     return open_file()
-                except duckdb.IOException as error:
+                except duckdb.Error as error:
                     if "Could not set lock" not in str(error):
-                        raise self._unusable(error) from error
+                        meaning = self._meaning(error)
+                        unusable = WarehouseError(f"{self.file}: {reason_of(error)}")
+                        raise (unusable if meaning is error else meaning) from error
                     busy = self._busy(error)
                     if attempt.retry_state.attempt_number == 1:
                         logger.warning("%s; waiting up to %.0f s", busy, self.busy_wait_seconds)
                     raise busy from error
-                except duckdb.Error as error:
-                    raise WarehouseError(f"{self.file}: {reason_of(error)}") from error
         raise AssertionError("Retrying ends by returning or raising")
 
-    def _unusable(self, error: duckdb.Error) -> WarehouseError:
-        return WarehouseError(
-            f"{self.file}: {reason_of(error)} If it is damaged, delete it and run again"
-        )
-
-    def _busy(self, error: duckdb.IOException) -> WarehouseBusyError:
+    def _busy(self, error: duckdb.Error) -> WarehouseBusyError:
         said = _LOCK_HOLDER.search(str(error))
         who = f"process {said['pid']} ({said['program']})" if said else "another process"
         run = holder_of(self.file.with_name(RUN_LOCK))
@@ -164,17 +179,12 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _is_interrupt(error: RuntimeError) -> bool:
-    """Whether it is what DuckDB makes of a signal."""
-    return "Query interrupted" in str(error)
-
-
-def is_disk_full(error: duckdb.Error) -> bool:
+def is_disk_full(error: Exception) -> bool:
     """Whether it is for want of room that DuckDB could not go on."""
     return bool(re.search(r"No space left|max_temp_directory_size", str(error)))
 
 
-def reason_of(error: duckdb.Error) -> str:
+def reason_of(error: Exception) -> str:
     """What is wrong by DuckDB: in one line, without its name for the kind of error and its SQL."""
     said = _KIND.sub("", str(error).partition("\n\nLINE ")[0])
     return displayable(" ".join(said.split()), _REASON_CHARACTERS)

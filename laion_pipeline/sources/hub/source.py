@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from laion_pipeline.common.files import cannot_write
 from laion_pipeline.common.progress import Progress, transfer_bar
 from laion_pipeline.errors import (
+    DiskFullError,
     HubError,
     HubUnavailableError,
     LaionError,
@@ -193,7 +195,7 @@ class HubSource:
             part.replace(file)
             verified = replace(shard, state=FileState.of(file.stat()))
         except OSError as error:
-            raise ShardError(f"cannot be written to {self.folder}: {error.strerror}") from error
+            raise cannot_write(self.folder, error) from error
         seconds = time.monotonic() - started
         logger.info(
             "shards: %s verified, %.1f MB in %.1f s", shard.name, shard.bytes / 1e6, seconds
@@ -237,8 +239,9 @@ def _joined(failures: Mapping[str, LaionError], attempted: int) -> LaionError:
         f"{len(failures)} of {attempted} shards could not be fetched, the others are kept and a"
         f" rerun fetches only what is missing: {told}"
     )
-    if all(isinstance(failure, HubUnavailableError) for failure in failures.values()):
-        return HubUnavailableError(message)
+    for kind in (HubUnavailableError, DiskFullError):
+        if all(isinstance(failure, kind) for failure in failures.values()):
+            return kind(message)
     return ShardError(message)
 
 
