@@ -3,7 +3,7 @@
 import logging
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from laion_pipeline.common.files import remove_leftovers
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 # Measured: 5,000,000 rows of 537 MB in V1's layout make a warehouse of 978 MB. The rest is room to
 # work, for spilling and for new rows beside the old ones that they replace.
 WAREHOUSE_BYTES_PER_SHARD_BYTE = 2.0
+# How much larger than the memory limit a shard may be before it is told.
+MEMORY_TO_UNPACK = 1.0
 
 
 @dataclass(frozen=True)
@@ -56,11 +58,13 @@ def fetch_shards(session: Session) -> FetchResult:
     if session.settings.keep_shards:
         fetched = source.fetch(listing, wanted)
         full = full.with_states(fetched.shards)
-    _tell_of_text(
+    inspected = [
         inspect_shard(session.release, listing, entry)
         for entry in plan.to_load
         if session.settings.keep_shards or listing.file(entry.shard).is_file()
-    )
+    ]
+    _tell_of_text(inspected)
+    _tell_of_size(session, inspected)
     full.write(session.paths.listing)
     source.discard_unlisted(full)
     return FetchResult(listing, plan, fetched, time.monotonic() - started)
@@ -142,7 +146,19 @@ def _preflight(session: Session, source: Source, listing: Listing, plan: Plan) -
         )
 
 
-def _tell_of_text(files: Iterable[ShardFile]) -> None:
+def _tell_of_size(session: Session, files: Sequence[ShardFile]) -> None:
+    """Say where shards unpack to far more than there is memory for."""
+    limit = session.settings.memory_limit_bytes
+    for file in files:
+        if file.footer.unpacked_bytes > MEMORY_TO_UNPACK * limit:
+            logger.warning(
+                "shards: %s unpacks to %s, which is much for LAION_MEMORY_LIMIT=%s: loading it will"
+                " be slow, and take room on the disk", file.entry.shard.name,
+                _megabytes(file.footer.unpacked_bytes), session.settings.memory_limit,
+            )  # fmt: skip
+
+
+def _tell_of_text(files: Sequence[ShardFile]) -> None:
     """Say which columns are numbers written out as text, and in how many shards."""
     found = [[c.name for c in file.layout if c.is_number_in_text] for file in files]
     if texts := [names for names in found if names]:

@@ -121,6 +121,13 @@ class Settings(BaseSettings):
             value = displayable(str(problem.given))
             raise SettingsError(f"{name}={value}: {problem.what}") from error
 
+    @property
+    def memory_limit_bytes(self) -> int:
+        """The memory limit as a number."""
+        number, unit = re.findall(r"([\d.]+)\s*(\w+)", self.memory_limit)[0]
+        step = 1024 if "i" in unit else 1000
+        return int(float(number) * step ** (" KMGT".index(unit[0])))
+
     def find_contract(self, release: Release) -> Contract:
         """The contract of a release, with the thresholds that are configured, and what is accepted.
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from laion_pipeline.common.files import publish_text
 from laion_pipeline.errors import ShardError, SourceError, WarehouseError
+from laion_pipeline.sources.pages import has_checksums
 
 LISTING_NAME = "listing.json"
 
@@ -116,9 +117,11 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Footer:
-    """What the end of a Parquet file says of the whole."""
+    """What a Parquet file says of itself; its pages unpack to `unpacked_bytes`."""
 
     rows: int
+    unpacked_bytes: int
+    has_checksums: bool
     schema: pa.Schema
 
 
@@ -129,7 +132,10 @@ def read_footer(file: Path, shard: str) -> Footer:
     """
     try:
         metadata = pq.read_metadata(file)
-        return Footer(metadata.num_rows, metadata.schema.to_arrow_schema())
+        groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+        unpacked = sum(group.total_byte_size for group in groups)
+        checksums = has_checksums(file, metadata)
+        return Footer(metadata.num_rows, unpacked, checksums, metadata.schema.to_arrow_schema())
     except FileNotFoundError as error:
         raise _gone(file.parent, shard) from error
     except OSError as error:

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,6 +31,9 @@ T = TypeVar("T")
 # With one or two threads DuckDB does not partition a GROUP BY of many groups: two cores count 52
 # million distinct numbers in 6 s with two threads, and in 1.3 s with three.
 _FEWEST_THREADS = 3
+
+# Of the room that is free, so that a run that spills leaves some for everybody else.
+_SHARE_FOR_SPILLING = 0.5
 
 # How DuckDB names the process that holds a file.
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
@@ -84,6 +88,8 @@ class Warehouse:
             lambda: duckdb.connect(self.file, read_only=read_only, config=self.config())
         )
         try:
+            room = int(shutil.disk_usage(self.file.parent).free * _SHARE_FOR_SPILLING)
+            connection.execute(f"SET max_temp_directory_size = '{room}B'")
             if not reads_files:
                 connection.execute("SET enable_external_access = false")
             yield connection
@@ -104,8 +110,8 @@ class Warehouse:
             )
         if is_disk_full(error):
             return DiskFullError(
-                f"{self.file}: the disk is full: {reason_of(error)}; make room, or set"
-                " LAION_DATA_DIR to another disk"
+                f"{self.file}: there is no more room for it and what it sets aside while it works:"
+                f" {reason_of(error)}; make room, or set LAION_DATA_DIR to another disk"
             )
         if isinstance(error, duckdb.OutOfMemoryException):
             return WarehouseError(
@@ -185,6 +191,6 @@ def is_disk_full(error: Exception) -> bool:
 
 
 def reason_of(error: Exception) -> str:
-    """What is wrong by DuckDB: in one line, without its name for the kind of error and its SQL."""
-    said = _KIND.sub("", str(error).partition("\n\nLINE ")[0])
-    return displayable(" ".join(said.split()), _REASON_CHARACTERS)
+    """What is wrong by DuckDB: its first line, without its name for the kind of error."""
+    said = _KIND.sub("", str(error).partition("\n")[0])
+    return displayable(said.strip(), _REASON_CHARACTERS)

@@ -10,7 +10,7 @@ import duckdb
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.errors import ShardError
 from laion_pipeline.releases.release import Release
-from laion_pipeline.sources.shards import Listing, read_footer
+from laion_pipeline.sources.shards import Footer, Listing, read_footer
 from laion_pipeline.warehouse.connections import literal, quoted, reason_of
 from laion_pipeline.warehouse.layout import Layout, SourceColumn, match_layout
 from laion_pipeline.warehouse.ledger import Entry
@@ -31,11 +31,14 @@ _MEANINGS = (
 
 @dataclass(frozen=True)
 class ShardFile:
-    """A shard on its way in: its place in the ledger, its file, and what its footer says."""
+    """A shard on its way in: its place in the ledger, its file, and what the file says of itself.
+
+    `columns` are the names of all that it has, in small letters.
+    """
 
     entry: Entry
     file: str
-    rows: int
+    footer: Footer
     columns: frozenset[str]
     layout: Layout
 
@@ -49,7 +52,7 @@ def inspect_shard(release: Release, listing: Listing, entry: Entry) -> ShardFile
     footer = read_footer(file, entry.shard.path)
     layout = match_layout(release, footer.schema, entry.shard.path)
     names = frozenset(name.casefold() for name in footer.schema.names)
-    return ShardFile(entry, str(file), footer.rows, names, layout)
+    return ShardFile(entry, str(file), footer, names, layout)
 
 
 def select_rows(

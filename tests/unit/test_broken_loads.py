@@ -1,5 +1,6 @@
 """Loads that fail or are cut off: the shard is named, and the warehouse stays sound."""
 
+import struct
 from contextlib import suppress
 from pathlib import Path
 
@@ -75,6 +76,48 @@ def test_damage_behind_a_good_footer_is_named(
     with pytest.raises(ShardError, match=r"^part-1\.parquet: cannot be loaded: ") as caught:
         reload(warehouse, shards)
     assert "\n" not in str(caught.value)
+    assert snapshot(warehouse) == before
+
+
+def patched_footer(file: Path, *changes: tuple[bytes, bytes]) -> None:
+    """Overwrite what a file's footer says of its values."""
+    whole = file.read_bytes()
+    size = int.from_bytes(whole[-8:-4], "little") + 8
+    footer = whole[-size:]
+    for old, new in changes:
+        assert old in footer
+        footer = footer.replace(old, new)
+    file.write_bytes(whole[:-size] + footer)
+
+
+def test_rows_are_marked_by_their_values_whatever_the_footer_says_of_them(tmp_path: Path) -> None:
+    rows = pairs(4)
+    rows[1]["aesthetic"], rows[2]["similarity"], rows[3]["width"] = 3.25, 5.0, -7
+    file = write_shard(tmp_path / "shards", "part-0.parquet", rows)
+    patched_footer(
+        file,
+        (struct.pack("<d", 3.25), struct.pack("<d", 7.5)),
+        (struct.pack("<d", 5.0), struct.pack("<d", 0.9)),
+        (struct.pack("<q", -7), struct.pack("<q", 7)),
+    )
+    marked = fetch(load(tmp_path / "shards"), "SELECT reasons FROM quarantine ORDER BY hash")
+    assert marked == [(["aesthetic_range"],), (["similarity_range"],), (["width_positive"],)]
+
+
+def test_a_page_that_breaks_its_checksum_is_refused(shards: Path, warehouse: Warehouse) -> None:
+    file = shards / "part-1.parquet"
+    # Plain and uncompressed, so that a changed byte is another value and no other error.
+    pq.write_table(
+        table_of(pairs(100, first=500)), file, write_page_checksum=True, compression="none",
+        use_dictionary=False,
+    )  # fmt: skip
+    reload(warehouse, shards)
+    before = snapshot(warehouse)
+    whole = file.read_bytes()
+    at = whole.index(b"www.host.example/555")  # in a page, and not in its header
+    file.write_bytes(whole[:at] + b"W" + whole[at + 1 :])
+    with pytest.raises(ShardError, match=r"^part-1\.parquet: its pages are damaged .*: replace it"):
+        reload(warehouse, shards)
     assert snapshot(warehouse) == before
 
 

@@ -3,6 +3,7 @@
 import fcntl
 import json
 import logging
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -17,7 +18,7 @@ import duckdb
 import pytest
 
 from laion_pipeline.contract import Contract
-from laion_pipeline.errors import LaionError, WarehouseBusyError, WarehouseError
+from laion_pipeline.errors import DiskFullError, LaionError, WarehouseBusyError, WarehouseError
 from laion_pipeline.quality.judging import judge
 from laion_pipeline.quality.measuring import measure_all
 from laion_pipeline.quality.row_sample import draw_row_sample
@@ -109,6 +110,23 @@ def test_one_that_another_process_holds_is_waited_for(
     assert str(caught.value).startswith(busy)
     assert [record.message for record in caplog.records] == [f"{caught.value}; waiting up to 0 s"]
     assert use(warehouse, "SELECT 1", read_only=read_only) == [(1,)], "it is free again"
+
+
+def test_what_is_spilled_has_a_limit_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage("/")._replace(free=40_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    warehouse = Warehouse(tmp_path / "warehouse.duckdb", "100MB", None)
+    with pytest.raises(DiskFullError) as caught, warehouse.connect() as connection:
+        connection.execute(
+            "CREATE TABLE much AS SELECT repeat('x', 1000) || range FROM range(1_000_000)"
+            " ORDER BY hash(range)"
+        )
+    told = str(caught.value)
+    assert "no more room for it and what it sets aside" in told
+    assert "LAION_DATA_DIR" in told
+    assert told.count(". ") <= 1, "and nothing of DuckDB's own advice"
 
 
 def test_a_reader_is_told_of_the_run_that_holds_it(tmp_path: Path) -> None:

@@ -214,6 +214,8 @@ def check_names(paths: Sequence[str], repo: str) -> None:
         parts = path.split("/")
         if "\\" in path or any(part in ("", ".", "..") for part in parts):
             raise HubError(f"{repo}: refused, since it lists a shard named {path!r}")
+        if parts[0].casefold() == LISTING_NAME:  # where the listing itself is to lie
+            raise HubError(f"{repo}: refused, since it lists a shard named {path!r}")
         if any(len(part.encode(errors="replace")) > LONGEST_NAME_BYTES for part in parts):
             raise HubError(
                 f"{repo}: refused, since it lists a shard with a name that is too long for a disk:"
