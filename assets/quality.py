@@ -8,6 +8,7 @@ import dagster as dg
 
 from assets.outcome import BLOCKED_BY
 from assets.resources import RETRIES, Laion
+from assets.shown import rounded, table_of
 from assets.ui.links import file_link, file_metadata
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.quality.quarantine import export_quarantine
@@ -29,8 +30,8 @@ def check_result(result: RecordedCheck, session: Session) -> dg.AssetCheckResult
             "threshold": dg.MetadataValue.text(result.threshold),
             "rows": dg.MetadataValue.int(result.rows),
             "failing_rows": dg.MetadataValue.int(result.failing_rows),
-            "failing_percent": dg.MetadataValue.float(100 * result.share),
-            "value": dg.MetadataValue.float(result.value),
+            "failing_percent": dg.MetadataValue.float(rounded(100 * result.share)),
+            "value": dg.MetadataValue.float(rounded(result.value)),
         }
     if result.since is not None:
         since = f"{result.since:%Y-%m-%d %H:%M} UTC, revision {result.since_revision}"
@@ -112,11 +113,17 @@ def pairs_contract(
 def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
     """The rows that break a rule, each with its shard and the names of the rules, as Parquet."""
     with laion.sound() as (session, provenance):
-        rows = export_quarantine(session.warehouse, session.paths.quarantine)
+        result = export_quarantine(session.warehouse, session.paths.quarantine)
     return dg.MaterializeResult(
         metadata={
-            **laion.told(provenance, rows),
-            "dagster/row_count": rows,
+            **laion.told(provenance, result.rows),
+            "dagster/row_count": result.rows,
+            "dagster/table_name": "quarantine",
+            "dagster/column_schema": dg.TableSchema(
+                [dg.TableColumn(name, type_) for name, type_ in result.types.items()]
+            ),
+            "sql": dg.MetadataValue.md(f"```sql\n{result.query}\n```"),
+            "first_rows": table_of(result.first),
             **file_metadata(session, session.paths.quarantine),
         }
     )

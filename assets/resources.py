@@ -15,6 +15,7 @@ from assets.home import PROJECT, meaning_of
 from assets.interrupts import received
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
+from assets.shown import rounded
 from assets.unforeseen import report_of
 from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import LaionError
@@ -125,8 +126,10 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         `rows` is how many were gone through. Waiting for another run does not count.
         """
         seconds = time.monotonic() - self._began
-        rate = {} if rows is None else {"rows_per_second": rows / max(seconds, 1e-9)}
-        return {"release": of.release, "revision": of.revision, "seconds": seconds, **rate}
+        rate = {} if rows is None else {"rows_per_second": rounded(rows / max(seconds, 1e-9))}
+        return {
+            "release": of.release, "revision": of.revision, "seconds": rounded(seconds), **rate,
+        }  # fmt: skip
 
     def tag(self, session: Session, revision: str = "") -> None:
         """Say of the run which release it is about and, once that is known, which revision."""

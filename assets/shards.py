@@ -4,7 +4,9 @@ import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
 from assets.resources import RETRIES, Laion
+from assets.shown import rounded, size
 from laion_pipeline.ingestion import fetch_shards
+from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.provenance import version_of
 
 # The release where it comes from, which is not made here.
@@ -45,10 +47,15 @@ def shards(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeRes
             "removed": len(plan.removed),
             "bytes_fetched": result.fetched.bytes_fetched,
             "bytes_reused": result.fetched.bytes_reused,
-            "mb_per_second": result.fetched.bytes_fetched / 1e6 / max(result.seconds, 1e-9),
+            "mb_per_second": rounded(
+                result.fetched.bytes_fetched / 1e6 / max(result.seconds, 1e-9)
+            ),
+            "size": size(sum(shard.bytes for shard in listing.shards)),
             "files": dg.MetadataValue.table(
                 [
-                    dg.TableRecord({"path": s.path, "bytes": s.bytes, "sha256": s.sha256})
+                    dg.TableRecord(
+                        {"path": displayable(s.path), "bytes": s.bytes, "sha256": s.sha256}
+                    )
                     for s in listing.shards
                 ]
             ),

@@ -10,6 +10,7 @@ import dagster as dg
 from assets.advice import asset_of
 from assets.quality import check_contract, check_result, contract_specs, stop_if_blocked
 from assets.resources import RETRIES, Laion
+from assets.shown import table_of
 from assets.ui.links import file_metadata
 from laion_pipeline.tables.table import (
     SELF_CHECK,
@@ -94,6 +95,7 @@ def _metadata(table: Table, result: TableResult) -> dict[str, Any]:
             }
         ),
         "sql": dg.MetadataValue.md(f"```sql\n{table.sql}\n```"),
+        **({"all_rows": table_of(result.shown)} if result.shown else {}),
     }
 
 

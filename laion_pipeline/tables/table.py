@@ -9,7 +9,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -33,6 +33,8 @@ from laion_pipeline.warehouse.views import VIEWS, score_views
 logger = logging.getLogger(__name__)
 
 SELF_CHECK = "self_check"
+# A table of no more rows is shown whole where it is told of.
+ROWS_SHOWN = 50
 
 # What there is to read once `pairs` is loaded.
 _LOADED: Schema = {
@@ -60,8 +62,11 @@ class TableColumn:
 
     @property
     def documentation(self) -> str:
-        """The description, ending in the columns that the value is computed from."""
-        if not self.lineage.direct:
+        """The description, ending in the columns that the value is computed from.
+
+        But for a column that is no more than the one of its name elsewhere.
+        """
+        if {name.rpartition(".")[2] for name in self.lineage.direct} <= {self.name}:
             return self.description
         return f"{self.description} (from {', '.join(sorted(self.lineage.direct))})"
 
@@ -99,10 +104,12 @@ class Table:
 class TableResult:
     """What materializing a table made: its size, and the DuckDB type of each column.
 
-    `rows_read` is how many rows there are in what it reads, `parquet` its file.
+    `rows_read` is how many rows there are in what it reads, `parquet` its file. `shown` are all its
+    rows where they are few.
     """
 
     rows: int
+    shown: Sequence[Mapping[str, object]]
     types: Mapping[str, str]
     rows_read: int
     parquet: Path
@@ -111,8 +118,8 @@ class TableResult:
 def read_tables(folder: Path) -> tuple[Table, ...]:
     """The tables described by the `.sql` files below a folder, each after those that it reads.
 
-    Raises ValueError naming the file that is not two documented statements, or that describes a
-    table a second time.
+    Raises ValueError naming the file that is not two documented statements, that describes a table
+    a second time, or that reads what there is not.
     """
     parsed: dict[str, _Source] = {}
     for file in sorted(folder.rglob("*.sql"), key=lambda file: (file.stem, file)):
@@ -126,6 +133,8 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
     schema = dict(_LOADED)
     tables = []
     for name in TopologicalSorter(reads).static_order():
+        if unknown := source_tables(parsed[name].query) - schema.keys() - {name}:
+            raise ValueError(f"{name}.sql: there is no table or view {', '.join(sorted(unknown))}")
         table = _describe(name, parsed[name], schema)
         schema[name] = {column.name: "UNKNOWN" for column in table.columns}
         tables.append(table)
@@ -163,9 +172,11 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
             "columns": json.dumps({c.name: c.documentation for c in table.columns}),
         }
         rows = publish_parquet(connection, f"FROM {quoted(table.name)}", parquet, provenance, facts)
+        few = rows if rows <= ROWS_SHOWN else 0
+        shown = relation.limit(few).to_arrow_table().to_pylist()
     seconds = time.monotonic() - started
     logger.info("%s: %s rows in %.1f s", table.name, f"{rows:,}", seconds)
-    return TableResult(rows, types, sum(read), parquet)
+    return TableResult(rows, shown, types, sum(read), parquet)
 
 
 def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:

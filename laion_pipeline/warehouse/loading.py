@@ -54,7 +54,11 @@ def load_pairs(
         plan = plan_changes(listing, ledger)
         batches = (supply or Kept(release)).batches(listing, plan.to_load)
         _prepare(connection, release, rebuild=not ledger)
-        rows_loaded = sum(_load(connection, release, listing, batch) for batch in batches)
+        rows_loaded = 0
+        progress = _Progress(plan)
+        for batch in batches:
+            rows_loaded += _load(connection, release, listing, batch)
+            progress.tell(batch, rows_loaded)
         _settle(connection, release, listing, plan)
         rows, quarantined = count_rows(connection)
         provenance = Provenance.read(connection)
@@ -114,6 +118,30 @@ def _load(
     seconds = time.monotonic() - started
     logger.info("pairs: loaded %s, %s rows in %.1f s", what, f"{rows:,}", seconds)
     return rows
+
+
+class _Progress:
+    """How far a load is, told after each batch but the last; by bytes, which tell of all shards."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._shards = len(plan.to_load)
+        self._bytes = sum(entry.shard.bytes for entry in plan.to_load)
+        self._began = time.monotonic()
+        self._done_shards = self._done_bytes = 0
+
+    def tell(self, batch: Sequence[ShardFile], rows: int) -> None:
+        """Say what is done with a batch, which brought the rows to as many."""
+        self._done_shards += len(batch)
+        self._done_bytes += sum(file.entry.shard.bytes for file in batch)
+        if self._done_shards >= self._shards:
+            return
+        share = self._done_bytes / self._bytes
+        seconds_left = (time.monotonic() - self._began) * (1 - share) / share
+        logger.info(
+            "pairs: %d of %d shards, %.1f of about %.1f M rows, %s left",
+            self._done_shards, self._shards, rows / 1e6, rows / share / 1e6,
+            f"{seconds_left / 60:.0f} min" if seconds_left > 90 else f"{seconds_left:.0f} s",
+        )  # fmt: skip
 
 
 def _see_unchanged(listing: Listing, states: Mapping[Shard, FileState]) -> None:

@@ -88,7 +88,7 @@ def test_checks_of_the_contract_find_what_was_planted(first: Run) -> None:
         assert not check.blocking
         assert metadata["failing_rows"] == count
         assert metadata["rows"] == ROWS
-        assert metadata["failing_percent"] == pytest.approx(100 * count / ROWS)
+        assert metadata["failing_percent"] == pytest.approx(100 * count / ROWS, rel=0.01)
         examples = metadata["examples"]
         assert isinstance(examples, list)
         assert len(examples) == min(count, 20)
@@ -176,13 +176,11 @@ def test_every_asset_tells_how_long_it_took(first: Run) -> None:
         assert 0 < said["seconds"] < 600
     rated = {name for name, said in first.metadata.items() if "rows_per_second" in said}
     assert rated == {"pairs", "quarantine", *TABLES}
-    for name in TABLES:
-        read = first.metadata[name]["rows_per_second"] * first.metadata[name]["seconds"]
-        assert read == pytest.approx(round(read))
     summary = first.metadata["score_summary"]
     assert summary["rows_per_second"] * summary["seconds"] == pytest.approx(
-        first.metadata["pairs"]["valid_rows"]
+        first.metadata["pairs"]["valid_rows"], rel=0.02
     )
+    assert str(summary["seconds"]) == f"{summary['seconds']:.3g}", "no more digits than are of use"
 
 
 def test_columns_say_where_they_are_from(first: Run) -> None:
@@ -192,8 +190,10 @@ def test_columns_say_where_they_are_from(first: Run) -> None:
         for column in first.metadata[name]["dagster/column_schema"].columns
     }
     assert all(described.values())
-    assert described["resolution_counts", "width"].endswith("(from valid_pairs.width)")
-    assert described["score_extremes", "url"].endswith("(from valid_pairs.url)")
+    assert described["resolution_counts", "width"] == "Width in px", "which says all there is"
+    assert described["resolution_counts", "megapixels"].endswith(
+        "(from valid_pairs.height, valid_pairs.width)"
+    )
     assert "valid_pairs.aesthetic" in described["score_histogram", "bin_lower"]
     assert "valid_pairs.aesthetic" in described["score_summary", "p99"]
     lineage = first.metadata["resolution_counts"]["dagster/column_lineage"].deps_by_column

@@ -49,7 +49,7 @@ HOSTILE = ("'; DROP TABLE pairs; --", "=cmd|' /C calc'!A0", "<script>\x00\x1b[31
 
 
 def exported(warehouse: Warehouse, path: Path) -> pa.Table:
-    assert export_quarantine(warehouse, path) == pq.read_metadata(path).num_rows
+    assert export_quarantine(warehouse, path).rows == pq.read_metadata(path).num_rows
     return pq.read_table(path)
 
 

@@ -304,7 +304,24 @@ def test_tables_come_after_those_they_read(tmp_path: Path) -> None:
     assert [table.name for table in read] == ["c", "b", "a"]
     assert [table.sources for table in read] == [{"valid_pairs"}, {"c"}, {"b"}]
     assert read[0].description == "Hosts; by c"
-    assert read[0].columns[0].documentation == "it; or 'not' (from valid_pairs.url)"
+    assert read[0].columns[0].documentation == "it; or 'not'", "not from itself elsewhere"
+
+
+def test_a_column_says_what_it_is_computed_from(tmp_path: Path) -> None:
+    (tmp_path / "t.sql").write_text(
+        "-- T\nselect url || text as both, -- Both\ntext as caption -- It\n"
+        "from valid_pairs; -- C\nselect 1"
+    )
+    (table,) = read_tables(tmp_path)
+    assert [column.documentation for column in table.columns] == [
+        "Both (from valid_pairs.text, valid_pairs.url)", "It (from valid_pairs.text)",
+    ]  # fmt: skip
+
+
+def test_what_a_table_reads_must_be_there(tmp_path: Path) -> None:
+    (tmp_path / "t.sql").write_text("-- T\nselect url -- it\nfrom valid_pears; -- C\nselect 1")
+    with pytest.raises(ValueError, match=r"^t\.sql: there is no table or view valid_pears$"):
+        read_tables(tmp_path)
 
 
 def test_the_code_version_follows_the_query_not_its_comments(tmp_path: Path) -> None:
