@@ -100,7 +100,11 @@ def _serve_web(
         server.should_exit = True
 
     threading.Thread(target=stop_with_daemon, daemon=True).start()
-    print(f"{session.release.name}: {address(session.settings)}", file=sys.stderr, flush=True)
+    page = f"{address(session.settings)}/asset-groups"
+    print(
+        f"{session.release.name}: {page} has the button 'Materialize all'",
+        file=sys.stderr, flush=True,
+    )  # fmt: skip
     server.run(sockets=[listener])
 
 
