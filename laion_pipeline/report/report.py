@@ -36,6 +36,7 @@ RESOLUTIONS_SHOWN = 20
 EXTREMES_SHOWN = 5
 EXAMPLES_SHOWN = 5
 CAPTION_CHARACTERS = 200
+_SMALLEST_SCORE = 0.0001
 # At or above this probability a caption is shown only when asked for.
 UNSAFE = 0.45
 
@@ -140,6 +141,13 @@ def _image(chart: Chart, folder: Path) -> ChartImage:
     return ChartImage(chart.name, drawing.alt, base64.b64encode(png).decode())
 
 
+def _score(value: float | None) -> str:
+    """A score for people, to whom one of less than a ten-thousandth is next to nothing."""
+    if value is not None and 0 < abs(value) < _SMALLEST_SCORE:
+        return f"< {_SMALLEST_SCORE:g}" if value > 0 else f"> -{_SMALLEST_SCORE:g}"
+    return "" if value is None else f"{value:.4g}"
+
+
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("laion_pipeline", "report"),
@@ -151,6 +159,6 @@ def _environment() -> Environment:
     environment.filters["tally"] = tally
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["caption"] = lambda text: displayable(text, CAPTION_CHARACTERS)
-    environment.filters["score"] = lambda value: "" if value is None else f"{value:.6g}"
+    environment.filters["score"] = _score
     environment.filters["percent"] = lambda share: f"{100 * share:.3g} %"
     return environment

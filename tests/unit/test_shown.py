@@ -33,7 +33,7 @@ def test_cells_hold_what_a_table_can() -> None:
     row = {"text": "a\x1b\u202e", "n": 3, "yes": True, "none": None, "x": 0.123456, "nan": math.nan,
            "list": ["a"], "long": "x" * 1000}  # fmt: skip
     (record,) = table_of([row]).records
-    assert record.data | {"long": ""} == {
+    assert {**record.data, "long": ""} == {
         "text": r"a\x1b\u202e", "n": 3, "yes": True, "none": None, "x": 0.123, "nan": "nan",
         "list": "['a']", "long": "",
     }  # fmt: skip
