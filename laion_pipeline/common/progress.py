@@ -10,6 +10,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from laion_pipeline.errors import LaionError
+from laion_pipeline.text import displayable
 
 # Where bars are drawn; nowhere unless somebody at a terminal has asked for it.
 terminal: ContextVar[TextIO | None] = ContextVar("terminal", default=None)
@@ -23,8 +24,8 @@ class TerminalHandler(logging.Handler):
         self._stream = stream
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one record's message as a line."""
-        tqdm.write(self.format(record), file=self._stream)
+        """Write one record's message as a line, whatever names are in it."""
+        tqdm.write(displayable(self.format(record)), file=self._stream)
         self._stream.flush()
 
 

@@ -70,7 +70,7 @@ class FolderSource(InPlace):
         return Listing(
             release=self.release.name,
             revision=content_revision(shards),
-            origin=f"local folder {self.folder}",
+            origin=f"local folder {displayable(str(self.folder))}",
             made_up=False,
             folder=self.folder,
             shards=shards,

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from laion_pipeline.common.files import publish_text
 from laion_pipeline.errors import ShardError, SourceError, WarehouseError
 from laion_pipeline.sources.pages import has_checksums
+from laion_pipeline.text import displayable
 
 LISTING_NAME = "listing.json"
 
@@ -47,8 +48,8 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """The file's name without its folders."""
-        return PurePosixPath(self.path).name
+        """The file's name without its folders, fit to be shown."""
+        return displayable(PurePosixPath(self.path).name)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from laion_pipeline.sources.sample.shards import PLANTED, PLANTED_DUPLICATE_URLS
+from tests.end_to_end.browser import browsing
 from tests.end_to_end.command import PROJECT, TABLES, Outcome, interface_files, run_assets
 
 pytestmark = pytest.mark.slow
@@ -101,6 +102,20 @@ def test_nothing_is_written_elsewhere(first: Outcome, before: set[str]) -> None:
     elsewhere = {name for name in first.files() if not name.startswith("data/")}
     # A cache of matplotlib's fonts is its own, and is a user's, not a project's.
     assert {name for name in elsewhere if "/matplotlib/" not in name} == set()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_no_column_of_the_report_is_out_of_sight(first: Outcome, width: int) -> None:
+    with browsing() as page:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.goto((first.data / "sample" / "report.html").as_uri())
+        page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+        assert page.evaluate("document.documentElement.scrollWidth") == width
+        cut_off = page.evaluate(
+            "[...document.querySelectorAll('.scroll')].filter(e => e.scrollWidth > e.clientWidth)"
+            ".map(e => e.getAttribute('aria-label'))"
+        )
+        assert cut_off == []
 
 
 def test_the_report_says_that_it_is_made_up(first: Outcome) -> None:
