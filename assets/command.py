@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from assets.advice import told
 from assets.automation import require_valid_schedule
 from assets.home import meaning_of, prepare_home
-from assets.interrupts import received
+from assets.interrupts import leave_to_others, received
 from assets.resources import load_environment
 from assets.unforeseen import report_of
 from laion_pipeline.alerts import require_valid
@@ -82,6 +82,7 @@ def _tell_of_shared_history(session: Session) -> None:
 def _serve(session: Session) -> int:
     from assets.ui.serve import serve
 
+    leave_to_others()
     return serve(session)
 
 

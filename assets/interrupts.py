@@ -28,6 +28,11 @@ def watch() -> None:
     threading.Thread(target=_listen, args=(heard,), daemon=True).start()
 
 
+def leave_to_others() -> None:
+    """Let the signals be handled by what ends in an order of its own, however long that takes."""
+    signal.set_wakeup_fd(-1)
+
+
 def received() -> bool:
     """Whether the program is to end."""
     return _received.is_set()

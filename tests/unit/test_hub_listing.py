@@ -40,6 +40,7 @@ HOSTILE = {
     "zero-width": "evil\u200b.parquet",
     "line-separator": "evil\u2028.parquet",
     "too-long": "evil" * 64 + ".parquet",
+    "too-deep": "evil/" * 600 + "evil.parquet",
     "in-the-way": "listing.JSON/evil.parquet",
 }
 

@@ -36,8 +36,10 @@ from laion_pipeline.text import displayable
 logger = logging.getLogger(__name__)
 
 _INCOMING = ".incoming"
-# Of a file or a folder, on the usual file systems.
+# Of a file or a folder on the usual file systems, and of all of them in a path that has to lie
+# somewhere below another.
 LONGEST_NAME_BYTES = 255
+LONGEST_PATH_BYTES = 2000
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ def check_names(paths: Sequence[str], repo: str) -> None:
             raise HubError(f"{repo}: refused, since it lists a shard named {path!r}")
         if parts[0].casefold() == LISTING_NAME:  # where the listing itself is to lie
             raise HubError(f"{repo}: refused, since it lists a shard named {path!r}")
-        if any(len(part.encode(errors="replace")) > LONGEST_NAME_BYTES for part in parts):
+        sizes = [len(part.encode(errors="replace")) for part in parts]
+        if max(sizes) > LONGEST_NAME_BYTES or sum(sizes) > LONGEST_PATH_BYTES:
             raise HubError(
                 f"{repo}: refused, since it lists a shard with a name that is too long for a disk:"
                 f" {path[:60]!r}..."
