@@ -18,7 +18,7 @@ from assets.outcome import log_outcome
 from assets.shown import rounded
 from assets.unforeseen import report_of
 from laion_pipeline.common.locks import locked
-from laion_pipeline.errors import LaionError
+from laion_pipeline.errors import LaionError, TransientError
 from laion_pipeline.session import Session
 from laion_pipeline.sources.shards import Listing
 from laion_pipeline.warehouse.provenance import Provenance
@@ -103,8 +103,9 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             self._began = time.monotonic()
             yield session
         except LaionError as error:
-            advice = "; run again later" if error.retryable else ""
-            raise dg.Failure(f"{told(error)}{advice}", allow_retries=error.retryable) from error
+            passes = isinstance(error, TransientError)
+            advice = "; run again later" if passes else ""
+            raise dg.Failure(f"{told(error)}{advice}", allow_retries=passes) from error
         except dg.Failure:
             raise
         except Exception as error:  # a fault of ours is not mended by trying again

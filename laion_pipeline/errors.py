@@ -1,6 +1,6 @@
 """Every error a user can cause, as one clear line: what happened, where, and what to do next.
 
-Errors that a later attempt may mend say so with `retryable`; the rest need a person.
+Those that a later attempt may mend are a `TransientError`; the rest need a person.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,15 @@ class LaionError(Exception):
     that have to be made first.
     """
 
-    retryable: ClassVar[bool] = False
     exit_status: ClassVar[int] = 1
 
     def __init__(self, message: str, *, needs: Iterable[str] = ()) -> None:
         super().__init__(displayable(message))
         self.needs = tuple(needs)
+
+
+class TransientError(LaionError):
+    """Something that may have mended itself by the next attempt."""
 
 
 class SettingsError(LaionError):
@@ -50,23 +53,19 @@ class DiskFullError(OutputError):
     """There is not enough room on the disk."""
 
 
-class AlertError(LaionError):
+class AlertError(TransientError):
     """An alert could not be sent."""
-
-    retryable = True
 
 
 class HubError(LaionError):
     """The Hub refused, in a way that only a person can change."""
 
 
-class HubUnavailableError(HubError):
+class HubUnavailableError(HubError, TransientError):
     """The Hub could not be reached or did not answer; later it may.
 
     `retry_after_seconds` is how long it asks to be left alone, 0 where it does not say.
     """
-
-    retryable = True
 
     def __init__(self, message: str, retry_after_seconds: float = 0) -> None:
         super().__init__(message)
@@ -89,7 +88,5 @@ class DamagedWarehouseError(WarehouseError):
     """The warehouse's file cannot be read as one, or holds what DuckDB did not write."""
 
 
-class WarehouseBusyError(WarehouseError):
+class WarehouseBusyError(WarehouseError, TransientError):
     """Another process holds the warehouse open."""
-
-    retryable = True

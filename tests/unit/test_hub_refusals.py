@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants
 
-from laion_pipeline.errors import HubError, HubUnavailableError, LaionError
+from laion_pipeline.errors import HubError, HubUnavailableError, LaionError, TransientError
 from laion_pipeline.releases.release import find_release
 from laion_pipeline.sources.hub.source import HubSource
 from tests.hub_fixtures import (
@@ -63,7 +63,7 @@ def test_refused_is_not_asked_again(
         site.prepare()
     message = str(caught.value)
     assert not isinstance(caught.value, HubUnavailableError)
-    assert not caught.value.retryable
+    assert not isinstance(caught.value, TransientError)
     assert is_one_clear_line(message)
     page = f"{site.hub.endpoint}/datasets/{REPO}"
     assert REPO in message

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from laion_pipeline.contract import Contract, Threshold
-from laion_pipeline.errors import LaionError, SettingsError, SourceError
+from laion_pipeline.errors import LaionError, SettingsError, SourceError, TransientError
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.session import Session
 from laion_pipeline.settings import Settings
@@ -28,7 +28,7 @@ def refusal() -> str:
     with pytest.raises(SettingsError) as caught:
         Session.open()
     assert caught.value.exit_status == 2
-    assert not caught.value.retryable
+    assert not isinstance(caught.value, TransientError)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from laion_pipeline.contract import CHECKS, Contract, RowRule, Threshold, read_overrides
 from laion_pipeline.contract.thresholds import DEFECT, EXACT, NOTED
-from laion_pipeline.errors import SettingsError
+from laion_pipeline.errors import SettingsError, TransientError
 from tests.builders import SAMPLE
 
 ADJUSTABLE = [name for name, check in CHECKS.items() if check.adjustable]
@@ -31,7 +31,7 @@ def refusal(file: Path) -> str:
     with pytest.raises(SettingsError) as caught:
         read_overrides(file)
     assert caught.value.exit_status == 2
-    assert not caught.value.retryable
+    assert not isinstance(caught.value, TransientError)
     message = str(caught.value)
     assert message.isprintable(), "one line, and nothing that a terminal would obey"
     assert "Value error" not in message

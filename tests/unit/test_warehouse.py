@@ -18,7 +18,13 @@ import duckdb
 import pytest
 
 from laion_pipeline.contract import Contract
-from laion_pipeline.errors import DiskFullError, LaionError, WarehouseBusyError, WarehouseError
+from laion_pipeline.errors import (
+    DiskFullError,
+    LaionError,
+    TransientError,
+    WarehouseBusyError,
+    WarehouseError,
+)
 from laion_pipeline.quality.judging import judge
 from laion_pipeline.quality.measuring import measure_all
 from laion_pipeline.quality.row_sample import draw_row_sample
@@ -106,7 +112,7 @@ def test_one_that_another_process_holds_is_waited_for(
         waited = time.monotonic() - started
         busy = f"{warehouse.file} is held open by process {holder.pid}"
     assert 0.1 <= waited < 5
-    assert caught.value.retryable
+    assert isinstance(caught.value, TransientError)
     assert str(caught.value).startswith(busy)
     assert [record.message for record in caplog.records] == [f"{caught.value}; waiting up to 0 s"]
     assert use(warehouse, "SELECT 1", read_only=read_only) == [(1,)], "it is free again"
