@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy.exc import DBAPIError
 
 from laion_pipeline.common.files import cannot_write, publish_text
 from laion_pipeline.common.locks import locked
@@ -61,6 +60,8 @@ def open_instance(session: Session, program: str) -> dg.DagsterInstance:
 
 def meaning_of(error: Exception, session: Session | None) -> LaionError | None:
     """What an error of Dagster's storage means to a user; None for any other."""
+    from sqlalchemy.exc import DBAPIError
+
     home = session.paths.dagster if session else "Dagster's home"
     if isinstance(error, OSError):
         return cannot_write(Path(error.filename or home), error) if error.errno else None

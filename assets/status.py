@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
-from sqlalchemy.exc import DBAPIError
 
 from assets.tables import code_version
 from laion_pipeline.contract.thresholds import Verdict
@@ -28,6 +27,8 @@ def tell_status(session: Session, *, as_json: bool) -> tuple[str, int]:
 def _last_run(home: Path) -> dg.RunRecord | None:
     if not (home / "dagster.yaml").is_file():
         return None
+    from sqlalchemy.exc import DBAPIError
+
     try:
         with dg.DagsterInstance.from_config(str(home)) as instance:
             return next(iter(instance.get_run_records(limit=1)), None)

@@ -13,6 +13,7 @@ Row = Mapping[str, Any]
 Line = tuple[Any, ...]
 
 BINS_PER_UNIT = {"aesthetic": 20, "similarity": 200, "punsafe": 100, "pwatermark": 100}
+STEPS_PER_UNIT = {"aesthetic": 4, "similarity": 50, "punsafe": 20, "pwatermark": 20}
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 KEPT = 100
 
@@ -53,6 +54,24 @@ def score_histogram(rows: Sequence[Row]) -> list[Line]:
                 (score, k / per_unit, (k + 1) / per_unit, counts[k])
                 for k in range(min(counts), max(counts) + 1)
             )
+    return lines
+
+
+def score_thresholds(rows: Sequence[Row]) -> list[Line]:
+    """Counted for each threshold alone, from the loosest to the strictest that keeps any pair."""
+    lines: list[Line] = []
+    for score in sorted(SCORES):
+        values, per_unit = numbers(rows, score), STEPS_PER_UNIT[score]
+        keeps = "at least" if score in ("similarity", "aesthetic") else "at most"
+        for k in range(-per_unit, 10 * per_unit + 1):
+            edge = k / per_unit
+            kept = sum(v >= edge if keeps == "at least" else v <= edge for v in values)
+            nearer = (k + 1 if keeps == "at least" else k - 1) / per_unit
+            all_kept_nearer = all(
+                v >= nearer if keeps == "at least" else v <= nearer for v in values
+            )
+            if kept and not (kept == len(values) and all_kept_nearer):
+                lines.append((score, keeps, edge, kept, kept / len(values)))
     return lines
 
 

@@ -3,7 +3,10 @@
 from laion_pipeline.charts.chart import Chart, ChartResult, preview, render_chart, require_current
 from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
 from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
+from laion_pipeline.charts.thresholds import THRESHOLD_CURVES
 
-CHARTS: tuple[Chart, ...] = (AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS, TOP_RESOLUTIONS)
+CHARTS: tuple[Chart, ...] = (
+    AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS, THRESHOLD_CURVES, TOP_RESOLUTIONS,
+)  # fmt: skip
 
 __all__ = ["CHARTS", "Chart", "ChartResult", "preview", "render_chart", "require_current"]

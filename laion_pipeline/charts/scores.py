@@ -14,7 +14,7 @@ from laion_pipeline.charts.style import ACCENT, FAINT, MAIN
 from laion_pipeline.releases.columns import SCORES
 
 # Of the figure that has two scores side by side.
-_ROWS = math.ceil(len(SCORES) / 2)
+SCORE_ROWS = math.ceil(len(SCORES) / 2)
 
 
 def _of(table: pa.Table, score: str) -> pa.Table:
@@ -82,21 +82,26 @@ def _aesthetic_distribution(figure: Figure, tables: Tables) -> Drawing:
     return Drawing(finding, f"Histogram of aesthetic scores, linear and log. {finding}. {steps}.")
 
 
+def draw_absent(axes: Axes, score: str) -> None:
+    """Say that a release lacks a score; nothing where there is no score to a place at all."""
+    why = "not in this release" if score else ""
+    axes.set_title(score)
+    axes.text(0.5, 0.5, why, ha="center", color=FAINT, transform=axes.transAxes)
+    axes.set_axis_off()
+
+
 def _score_distributions(figure: Figure, tables: Tables) -> Drawing:
     if not tables["score_histogram"].num_rows:
         return draw_nothing(figure, "No scored pairs in this release")
     summaries = {row["score"]: row for row in tables["score_summary"].to_pylist()}
-    grid = figure.subplots(_ROWS, 2).flat
+    grid = figure.subplots(SCORE_ROWS, 2).flat
     for axes, score in zip(grid, (*SCORES, ""), strict=False):
         histogram = _of(tables["score_histogram"], score)
-        axes.set_title(score)
         if not histogram.num_rows:
-            why = "not in this release" if score else ""
-            axes.text(0.5, 0.5, why, ha="center", color=FAINT, transform=axes.transAxes)
-            axes.set_axis_off()
+            draw_absent(axes, score)
             continue
         _draw_histogram(axes, histogram, log=False)
-        axes.set(xlabel=SCORES[score].label, ylabel="pairs per bin")
+        axes.set(title=score, xlabel=SCORES[score].label, ylabel="pairs per bin")
         _mark(axes, summaries[score]["p50"], f"median {summaries[score]['p50']:.3g}")
     medians = ", ".join(f"{row['p50']:.3g} for {score}" for score, row in summaries.items())
     return Drawing(f"The median is {medians}", f"Histograms of each score. Medians: {medians}.")
@@ -113,5 +118,5 @@ SCORE_DISTRIBUTIONS = Chart(
     "How each of the scores is spread, with its median.",
     ("score_histogram", "score_summary"),
     _score_distributions,
-    height_inches=3 * _ROWS,
+    height_inches=3 * SCORE_ROWS,
 )

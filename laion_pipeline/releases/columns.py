@@ -33,12 +33,15 @@ class Column:
 class Score(Column):
     """A column that holds a score of the pair, and all that is known of that score.
 
-    `valid` is the range of a release that names none, `bins_per_unit` how many bins of its
-    histogram there are from one whole number to the next, and `label` names it on an axis.
+    `valid` is the range of a release that names none, and `label` names it on an axis. From one
+    whole number to the next there are `bins_per_unit` bins of its histogram, and `steps_per_unit`
+    thresholds of a filter, which keeps what is above where `higher_is_better`, else what is below.
     """
 
     valid: Interval = field(kw_only=True)
     bins_per_unit: int = field(kw_only=True)
+    steps_per_unit: int = field(kw_only=True)
+    higher_is_better: bool = field(kw_only=True)
     label: str = field(kw_only=True)
 
 
@@ -52,16 +55,18 @@ COLUMNS: tuple[Column, ...] = (
     Column("height", "whole", "Height of the image", ("original_height", "height"), "px"),
     Score("similarity", "real", "Cosine similarity of caption and image by CLIP",
           ("similarity", "clip_l14_similarity_score", "clip_b32_similarity_score"),
-          valid=Interval(at_least=-1, at_most=1), bins_per_unit=200,
-          label="similarity of caption and image"),
+          valid=Interval(at_least=-1, at_most=1), bins_per_unit=200, steps_per_unit=50,
+          higher_is_better=True, label="similarity of caption and image"),
     Column("hash", "whole", "First 64 bits of MurmurHash3 x64 128 of url + text", ("hash",)),
     Score("punsafe", "real", "Probability that the image is unsafe for work", ("punsafe",),
-          valid=_PROBABILITY, bins_per_unit=100, label="probability of being unsafe"),
+          valid=_PROBABILITY, bins_per_unit=100, steps_per_unit=20, higher_is_better=False,
+          label="probability of being unsafe"),
     Score("pwatermark", "real", "Probability that the image has a watermark", ("pwatermark",),
-          valid=_PROBABILITY, bins_per_unit=100, label="probability of a watermark"),
+          valid=_PROBABILITY, bins_per_unit=100, steps_per_unit=20, higher_is_better=False,
+          label="probability of a watermark"),
     Score("aesthetic", "real", "Aesthetic score predicted from the image's CLIP embedding",
           ("aesthetic", "aesthetic_score"), valid=Interval(at_least=0, at_most=10),
-          bins_per_unit=20, label="aesthetic score"),
+          bins_per_unit=20, steps_per_unit=4, higher_is_better=True, label="aesthetic score"),
     Column("license", "text", "Licence as found beside the image", ("license",)),
     Column("nsfw", "text", "Tag of the first safety classifier", ("nsfw",)),
     Column("language", "text", "Language of the caption", ("language",)),

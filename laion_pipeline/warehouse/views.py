@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import duckdb
 
 from laion_pipeline.contract import quarantine_rules, reasons_expression
-from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES
+from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES, Score
 from laion_pipeline.releases.release import Release
 
 # The view by which rows of two revisions are told apart, without their captions and URLs.
@@ -49,21 +49,26 @@ def score_views(release: Release) -> Mapping[str, str]:
     `scores` has a row for each, with what is known of it. `pair_scores` has a row for each score
     of a valid pair: the name of the score, its value, and all columns of the pair.
     """
-    facts = [
-        f"SELECT '{score}' AS score, {SCORES[score].bins_per_unit} AS bins_per_unit"
-        for score in release.scores
-    ]
+    facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
         f"SELECT '{score}' AS score, {score} AS value, valid_pairs.* FROM valid_pairs"
         f" WHERE {score} IS NOT NULL"
         for score in release.scores
     ]
-    none = "SELECT '' AS score, 0 AS bins_per_unit WHERE false"
+    none = f"FROM ({_facts(next(iter(SCORES.values())))}) WHERE false"
     nothing = "SELECT '' AS score, 0e0 AS value, valid_pairs.* FROM valid_pairs WHERE false"
     return {
         "scores": " UNION ALL ".join(facts) or none,
         "pair_scores": " UNION ALL ".join(values) or nothing,
     }
+
+
+def _facts(score: Score) -> str:
+    return (
+        f"SELECT '{score.name}' AS score, {score.bins_per_unit} AS bins_per_unit,"
+        f" {score.steps_per_unit} AS steps_per_unit,"
+        f" {str(score.higher_is_better).lower()} AS higher_is_better"
+    )
 
 
 def _valid_pairs(release: Release) -> str:

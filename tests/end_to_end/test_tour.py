@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 
 RELEASE = "laion2B-en-aesthetic"
 REPO = f"laion/{RELEASE}"
-ASSETS = 15
+ASSETS = 17
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from laion_pipeline.charts import CHARTS, Chart, ChartResult, render_chart
 from laion_pipeline.charts.chart import read_drawing
 from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
 from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
+from laion_pipeline.charts.thresholds import THRESHOLD_CURVES
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.sample.shards import generate_sample
@@ -111,6 +112,7 @@ def test_no_data_is_a_message(chart: Chart, tmp_path: Path) -> None:
     [
         (AESTHETIC_DISTRIBUTION, "No aesthetic scores in this release"),
         (SCORE_DISTRIBUTIONS, "The median is 0.3 for similarity"),
+        (THRESHOLD_CURVES, "At least half of the pairs are kept by similarity \u2265 0.3"),
     ],
 )
 def test_absent_scores_are_left_out(chart: Chart, title: str, tmp_path: Path) -> None:

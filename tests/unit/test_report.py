@@ -186,8 +186,8 @@ def test_numbers_are_those_of_the_warehouse(sample: tuple[Warehouse, Paths], pag
 
 
 def test_what_is_wrong_is_explained_first_the_errors(page: Page) -> None:
-    assert "12 checks: 8 passed, 2 warned, 1 failed, 1 not checked." in page.text
-    explained = page.text.split("1 not checked.", 1)[1].split("all 12 checks", 1)[0]
+    assert "13 checks: 9 passed, 2 warned, 1 failed, 1 not checked." in page.text
+    explained = page.text.split("1 not checked.", 1)[1].split("all 13 checks", 1)[0]
     assert explained.index("30 of 1,000 rows fail: url is <b>http</b>") < explained.index("1 of 1")
     for words in (
         "threshold a warning above 0 % share 0.1 % since 20",

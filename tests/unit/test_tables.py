@@ -38,6 +38,7 @@ from tests.builders import (
 COLUMNS = {
     "score_summary": "score pairs nulls minimum maximum mean stddev p01 p05 p25 p50 p75 p95 p99",
     "score_histogram": "score bin_lower bin_upper pairs",
+    "score_thresholds": "score keeps threshold pairs share",
     "resolution_counts": "rank width height pairs share",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
@@ -51,6 +52,7 @@ COLUMNS = {
 ORACLES = {
     "score_summary": oracles.score_summary,
     "score_histogram": oracles.score_histogram,
+    "score_thresholds": oracles.score_thresholds,
     "resolution_counts": oracles.resolution_counts,
 }
 OF_VALID_PAIRS = [name for name, table in tables().items() if table.sources == {"valid_pairs"}]
@@ -247,6 +249,17 @@ def test_a_summary_of_any_rows_is_right(rows: list[Row]) -> None:
 @example([pair(punsafe=math.nextafter(k / 100, 0)) for k in range(101)])
 def test_a_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
     assert compute("score_histogram", with_shard(rows)) == oracles.score_histogram(rows)
+
+
+@given(ROWS)
+@example([pair(similarity=value) for value in EDGES])
+@example([pair(similarity=k / 50) for k in range(-50, 51)])
+@example([pair(aesthetic=k / 4) for k in range(41)])
+@example([pair(punsafe=math.nextafter(k / 20, 1)) for k in range(20)])
+@example([pair(pwatermark=math.nextafter(k / 20, 0)) for k in range(21)])
+def test_thresholds_of_any_rows_are_right(rows: list[Row]) -> None:
+    found, expected = compute("score_thresholds", with_shard(rows)), oracles.score_thresholds(rows)
+    assert_close(found, expected)
 
 
 @given(ROWS)

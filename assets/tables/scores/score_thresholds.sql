@@ -1,0 +1,82 @@
+-- How many valid pairs a filter on a score keeps, threshold by threshold.
+-- A score that is the better the higher it is keeps the pairs at or above the threshold, another
+-- those at or below it; which it is, and how many thresholds there are a unit, is in `scores`. Read
+-- the share before you filter: what is left after several filters is in no one row.
+with scored as (
+    select
+        pair_scores.score,
+        pair_scores.value,
+        scores.steps_per_unit,
+        scores.higher_is_better
+    from pair_scores
+    join scores on scores.score = pair_scores.score
+),
+-- The strictest threshold that keeps a pair. Multiplying rounds, so that it may come out one step
+-- off; dividing a whole number gives the double nearest to the threshold, which decides.
+guessed as (
+    select
+        *,
+        case
+            when higher_is_better then floor(value * steps_per_unit)
+            else ceil(value * steps_per_unit)
+        end as step
+    from scored
+),
+placed as (
+    select
+        score,
+        steps_per_unit,
+        higher_is_better,
+        cast(
+            case
+                when higher_is_better and value < step / steps_per_unit then step - 1
+                when higher_is_better and value >= (step + 1) / steps_per_unit then step + 1
+                when not higher_is_better and value > step / steps_per_unit then step + 1
+                when not higher_is_better and value <= (step - 1) / steps_per_unit then step - 1
+                else step
+            end as bigint
+        ) as step
+    from guessed
+),
+counted as (
+    select score, steps_per_unit, higher_is_better, step, count(*) as pairs
+    from placed
+    group by score, steps_per_unit, higher_is_better, step
+),
+steps as (
+    select score, steps_per_unit, higher_is_better,
+        unnest(generate_series(min(step), max(step))) as step
+    from counted
+    group by score, steps_per_unit, higher_is_better
+),
+summed as (
+    select
+        steps.score,
+        steps.higher_is_better,
+        steps.step / steps.steps_per_unit as threshold,
+        cast(
+            sum(coalesce(counted.pairs, 0)) over (
+                partition by steps.score
+                order by case when steps.higher_is_better then -steps.step else steps.step end
+            ) as bigint
+        ) as pairs,
+        cast(sum(coalesce(counted.pairs, 0)) over (partition by steps.score) as bigint) as scored
+    from steps
+    left join counted on counted.score = steps.score and counted.step = steps.step
+)
+select
+    score, -- Name of the score
+    case when higher_is_better then 'at least' else 'at most' end as keeps, -- Which pairs the filter keeps: those with a score of 'at least' or 'at most' the threshold
+    threshold, -- The threshold itself, which the filter includes
+    pairs, -- Valid pairs that the filter keeps
+    pairs / scored as share -- Of the valid pairs that have the score, from 0 to 1
+from summed
+order by score, threshold;
+
+-- The loosest threshold of a score keeps every valid pair that has it, and none keeps more.
+select kept.score, kept.pairs, expected.pairs as expected
+from (select score, max(pairs) as pairs, max(share) as share from score_thresholds group by score)
+    as kept
+full join (select score, count(*) as pairs from pair_scores group by score) as expected
+    on expected.score = kept.score
+where kept.pairs is distinct from expected.pairs or kept.share <> 1
