@@ -123,7 +123,7 @@ def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
                 [dg.TableColumn(name, type_) for name, type_ in result.types.items()]
             ),
             "sql": dg.MetadataValue.md(f"```sql\n{result.query}\n```"),
-            "first_rows": table_of(result.first),
+            **({"first_rows": table_of(result.first)} if result.first else {}),
             **file_metadata(session, session.paths.quarantine),
         }
     )

@@ -33,9 +33,9 @@ def _lacks_a_column(columns: Columns) -> str:
     return "lacks punsafe"
 
 
-def _text_for_numbers(columns: Columns) -> str:
-    columns["WIDTH"] = ["300"] * len(columns["URL"])
-    return "column WIDTH holds string"
+def _bytes_for_numbers(columns: Columns) -> str:
+    columns["WIDTH"] = [b"300"] * len(columns["URL"])
+    return "column WIDTH holds binary"
 
 
 def test_a_schema_break_stops_before_loading_and_leaves_everything_as_it_was(
@@ -45,7 +45,7 @@ def test_a_schema_break_stops_before_loading_and_leaves_everything_as_it_was(
     assert "600 rows" in command().text
     before = contents(data / RELEASE)
     assert {Path(file).suffix for file in before} >= {".duckdb", ".parquet", ".png", ".html"}
-    breaks: list[Callable[[Columns], str]] = [_lacks_a_column, _text_for_numbers]
+    breaks: list[Callable[[Columns], str]] = [_lacks_a_column, _bytes_for_numbers]
     for number, break_ in enumerate(breaks):
         columns = clean_columns(50)
         words = break_(columns)

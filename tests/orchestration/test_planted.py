@@ -240,7 +240,7 @@ def test_every_result_says_what_was_found(done: Planted) -> None:
         share = said["failing_rows"] / said["rows"] if said["rows"] else 0
         assert said["failing_percent"] == pytest.approx(100 * share, rel=0.01)
         if not check.value_of:
-            assert said["value"] == pytest.approx(share)
+            assert said["value"] == pytest.approx(share, rel=0.01)
         assert said["data_docs"] == "http://127.0.0.1:3000/files/data_docs/index.html"
         assert said["data_docs_path"] == str(done.data / RELEASE / "data_docs" / "index.html")
         evaluation = done.run.checks[f"{check.asset}.{name}"]
