@@ -19,13 +19,13 @@ def watch() -> None:
     Both interrupt whatever is being done. As that may get lost, in a destructor or where Dagster
     listens for SIGINT itself, a thread hears of them too.
     """
-    for number in _ENDS:  # also where a shell has SIGINT ignored, as in the background of a script
-        signal.signal(number, _interrupt)
     sys.unraisablehook = _tell_unless_interrupted
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(heard,), daemon=True).start()
+    for number in _ENDS:  # also where a shell has SIGINT ignored, as in the background of a script
+        signal.signal(number, _interrupt)
 
 
 def leave_to_others() -> None:
