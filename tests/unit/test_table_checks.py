@@ -34,6 +34,17 @@ TAMPERINGS = {
         "INSERT INTO score_histogram VALUES ('beauty', 0, 1, 5)",
         "UPDATE score_histogram SET pairs = NULL WHERE score = 'punsafe'",
     ],
+    "score_thresholds": [
+        "UPDATE score_thresholds SET pairs = pairs + 1 WHERE score = 'aesthetic' AND share = 1",
+        "UPDATE score_thresholds SET pairs = pairs + 1000 WHERE score = 'aesthetic' AND share < 1",
+        "UPDATE score_thresholds SET share = share / 2 WHERE score = 'punsafe'",
+        "UPDATE score_thresholds SET keeps = 'at most' WHERE score = 'aesthetic'",
+        "UPDATE score_thresholds SET pairs = NULL WHERE score = 'punsafe'",
+        "DELETE FROM score_thresholds WHERE score = 'punsafe'",
+        "DELETE FROM score_thresholds WHERE share = 1",
+        "DELETE FROM score_thresholds",
+        "INSERT INTO score_thresholds VALUES ('beauty', 'at least', 0, 5, 1)",
+    ],
     "resolution_counts": [
         "UPDATE resolution_counts SET pairs = pairs + 1 WHERE rank = 1",
         "UPDATE resolution_counts SET share = share * 1.01",

@@ -73,8 +73,24 @@ select
 from summed
 order by score, threshold;
 
--- The loosest threshold of a score keeps every valid pair that has it, and none keeps more.
-select kept.score, kept.pairs, expected.pairs as expected
+-- The loosest threshold of a score keeps every valid pair that has it, a stricter one never more
+-- than a looser, and each share is of those that have the score.
+select score, threshold, pairs, share
+from (
+    select
+        *,
+        max(pairs) over (partition by score) as loosest,
+        lag(pairs) over (
+            partition by score
+            order by case keeps when 'at least' then threshold else -threshold end
+        ) as looser
+    from score_thresholds
+)
+where (
+    pairs > 0 and pairs <= coalesce(looser, loosest) and abs(share - pairs / loosest) <= 1e-9
+) is not true
+union all
+select coalesce(kept.score, expected.score), null, kept.pairs, kept.share
 from (select score, max(pairs) as pairs, max(share) as share from score_thresholds group by score)
     as kept
 full join (select score, count(*) as pairs from pair_scores group by score) as expected
