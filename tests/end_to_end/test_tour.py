@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,16 +49,24 @@ def end_of_run(ui: Ui, number: int) -> str:
     return eventually(ended)
 
 
-def switch(page: Page, kind: str, name: str) -> None:
+def switch(ui: Ui, page: Page, kind: str, name: str) -> None:
     """Press the switch of a schedule or sensor in the list of automations, and see it move."""
+    was_on = ui.is_on(kind, name)
     page.get_by_role("link", name="Automation").click()
     row = page.locator(f"div:has(> a[href$='/{kind}/{name}'])")
     # The box that selects the row is there before the switch is.
     expect(row.locator("label")).to_have_count(2)
     knob = row.locator("label").last
-    was_on = knob.locator("input").is_checked()
-    knob.click()
+    # It shows how things are only some time after it is there itself.
+    expect(knob.locator("input")).to_be_checked(checked=was_on)
+    for _ in range(5):  # and takes a press for nothing while it does not know yet
+        knob.click()
+        with suppress(AssertionError):
+            eventually(lambda: True if ui.is_on(kind, name) != was_on else None, 8)
+            break
+        page.reload()
     expect(knob.locator("input")).to_be_checked(checked=not was_on)
+    assert ui.is_on(kind, name) != was_on
 
 
 def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
@@ -111,8 +120,8 @@ def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
     assert end_of_run(ui, 2) == "SUCCESS"
 
     # Switched on, it finds a new commit by itself.
-    switch(page, "schedules", "weekly_refresh")
-    switch(page, "sensors", "new_revision")
+    switch(ui, page, "schedules", "weekly_refresh")
+    switch(ui, page, "sensors", "new_revision")
     hub.clear_requests()
     second = hub.publish(REPO, first | {changed.name: changed.read_bytes()})
     assert end_of_run(ui, 3) == "SUCCESS"
@@ -123,7 +132,7 @@ def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
     # A broken shard fails the run with one line; once it is mended, a retry succeeds.
     hub.publish(REPO, first | {changed.name: b"no Parquet"})
     assert end_of_run(ui, 4) == "FAILURE"
-    switch(page, "sensors", "new_revision")
+    switch(ui, page, "sensors", "new_revision")
     page.get_by_role("link", name="Runs").click()
     page.get_by_role("link", name=next(iter(ui.statuses()))[:8]).click()
     line = page.get_by_text(f"{changed.name}: not a whole Parquet file").first

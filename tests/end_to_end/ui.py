@@ -32,6 +32,18 @@ mutation ($location: String!) {
   }
 }
 """
+_AUTOMATIONS = """
+query($location: String!) {
+  repositoryOrError(
+    repositorySelector: { repositoryLocationName: $location, repositoryName: "__repository__" }
+  ) {
+    ... on Repository {
+      sensors { name state: sensorState { status } }
+      schedules { name state: scheduleState { status } }
+    }
+  }
+}
+"""
 _RUNS = "{ runsOrError { ... on Runs { results { runId status startTime endTime } } } }"
 
 
@@ -58,6 +70,12 @@ class Ui:
         with urllib.request.urlopen(request, timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)["data"]
             return found
+
+    def is_on(self, kind: str, name: str) -> bool:
+        """Whether a sensor or a schedule runs, as Dagster keeps it."""
+        repository = self.ask(_AUTOMATIONS, location=self.release)["repositoryOrError"]
+        (status,) = [each["state"]["status"] for each in repository[kind] if each["name"] == name]
+        return bool(status == "RUNNING")
 
     def materialize_all(self) -> str:
         """What the button does; the id of the run."""
