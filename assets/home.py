@@ -5,12 +5,11 @@ import shutil
 import sqlite3
 import sys
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from laion_pipeline.common.files import cannot_write, publish_text
+from laion_pipeline.common.files import cannot_write, publish_text, set_aside
 from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import DiskFullError, LaionError, SettingsError
 from laion_pipeline.session import Session
@@ -54,17 +53,18 @@ def open_instance(session: Session, program: str) -> dg.DagsterInstance:
         for folder, databases in _DATABASES.items():
             place = session.paths.dagster / folder
             if any(_is_damaged(place / database) for database in databases):
-                _set_aside(place)
+                _begin_again(place)
         return dg.DagsterInstance.get()
 
 
 def meaning_of(error: Exception, session: Session | None) -> LaionError | None:
-    """What an error of Dagster's storage means to a user; None for any other."""
+    """What an error of Dagster's storage, or a full disk, means to a user; None for any other."""
     from sqlalchemy.exc import DBAPIError
 
     home = session.paths.dagster if session else "Dagster's home"
     if isinstance(error, OSError):
-        return cannot_write(Path(error.filename or home), error) if error.errno else None
+        told = cannot_write(Path(error.filename or home), error)
+        return told if isinstance(told, DiskFullError) else None
     if not isinstance(error, DBAPIError):
         return None
     said = str(error.orig)
@@ -107,9 +107,8 @@ def _is_damaged(database: Path) -> bool:
         return True
 
 
-def _set_aside(folder: Path) -> None:
-    place = folder.with_name(f"{folder.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    folder.rename(place)
+def _begin_again(folder: Path) -> None:
+    place = set_aside(folder)
     print(
         f"note: Dagster's {folder.name} was damaged: moved to {place}, which may be deleted; a new"
         " one begins, and what is loaded and made stays as it is",

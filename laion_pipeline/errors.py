@@ -85,7 +85,14 @@ class WarehouseError(LaionError):
 
 
 class DamagedWarehouseError(WarehouseError):
-    """The warehouse's file cannot be read as one, or holds what DuckDB did not write."""
+    """The warehouse's file cannot be read as one, or holds what DuckDB did not write.
+
+    `finding` says which file it is and what is wrong; the text says what to do, too.
+    """
+
+    def __init__(self, finding: str, advice: str) -> None:
+        super().__init__(f"{finding}; {advice}")
+        self.finding = finding
 
 
 class WarehouseBusyError(WarehouseError, TransientError):

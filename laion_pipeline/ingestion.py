@@ -12,7 +12,7 @@ from laion_pipeline.session import Session
 from laion_pipeline.sources.shards import Fetched, Listing, Shard
 from laion_pipeline.sources.source import InPlace, Source
 from laion_pipeline.text import listed
-from laion_pipeline.warehouse.damage import is_known_as_damaged, set_aside
+from laion_pipeline.warehouse.damage import is_known_as_damaged, set_warehouse_aside
 from laion_pipeline.warehouse.ledger import Entry, Plan, plan_changes, read_ledger
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.shard_rows import ShardFile, inspect_shard
@@ -23,8 +23,6 @@ logger = logging.getLogger(__name__)
 # Measured: 5,000,000 rows of 537 MB in V1's layout make a warehouse of 978 MB. The rest is room to
 # work, for spilling and for new rows beside the old ones that they replace.
 WAREHOUSE_BYTES_PER_SHARD_BYTE = 2.0
-# How much larger than the memory limit a shard may be before it is told.
-MEMORY_TO_UNPACK = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,10 +46,10 @@ def fetch_shards(session: Session) -> FetchResult:
     started = time.monotonic()
     source = session.open_source()
     remove_leftovers(session.paths.root)
-    _set_aside_if_damaged(session, source)
+    ledger = _sound_ledger(session, source)
     full = source.list_shards()
     listing = _first(session, full)
-    plan = plan_changes(listing, _read_ledger(session))
+    plan = plan_changes(listing, ledger)
     wanted = [entry.shard for entry in plan.to_load]
     _preflight(session, source, listing, plan)
     fetched = Fetched(0, 0)
@@ -82,40 +80,37 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
     return load_pairs(session.warehouse, session.release, listing, supply)
 
 
-def _set_aside_if_damaged(session: Session, source: Source) -> None:
-    """Let a damaged warehouse be made again, where its shards are still there.
+def _sound_ledger(session: Session, source: Source) -> Mapping[str, Entry]:
+    """What the warehouse holds, by path: nothing where there is none, or a damaged one gives way.
 
-    Raises DamagedWarehouseError where they would all have to be fetched again.
+    Raises DamagedWarehouseError where all shards would have to be fetched again.
     """
     file = session.paths.warehouse
-    try:
-        if not is_known_as_damaged(file):
-            _read_ledger(session)
-            return
-        reason = f"{file}: damaged, as a run before has seen"
-    except DamagedWarehouseError as error:
-        reason = str(error).partition("; ")[0]
+    if not file.exists():
+        return {}
+    finding = f"{file}: damaged, as a run before has seen"
+    if not is_known_as_damaged(file):
+        try:
+            with session.warehouse.connect(read_only=True) as connection:
+                return read_ledger(connection, session.release)
+        except DamagedWarehouseError as error:
+            finding = error.finding
     if not (session.settings.keep_shards or isinstance(source, InPlace)):
         raise DamagedWarehouseError(
-            f"{reason}; its shards were not kept, so that making it again takes fetching them all:"
-            f" delete {file.name} to have that done"
+            finding,
+            "its shards were not kept, so that making it again takes fetching them all: delete"
+            f" {file.name} to have that done",
         )
-    place = set_aside(file)
+    place = set_warehouse_aside(file)
     logger.warning(
-        "%s; moved to %s, which may be deleted, and made again from the shards", reason, place.name
+        "%s; moved to %s, which may be deleted, and made again from the shards", finding, place.name
     )
+    return {}
 
 
 def _first(session: Session, listing: Listing) -> Listing:
     shards = listing.shards[: session.settings.max_shards]
     return replace(listing, shards=shards, complete=len(shards) == len(listing.shards))
-
-
-def _read_ledger(session: Session) -> Mapping[str, Entry]:
-    if not session.paths.warehouse.exists():
-        return {}
-    with session.warehouse.connect(read_only=True) as connection:
-        return read_ledger(connection, session.release)
 
 
 def _preflight(session: Session, source: Source, listing: Listing, plan: Plan) -> None:
@@ -147,10 +142,10 @@ def _preflight(session: Session, source: Source, listing: Listing, plan: Plan) -
 
 
 def _tell_of_size(session: Session, files: Sequence[ShardFile]) -> None:
-    """Say where shards unpack to far more than there is memory for."""
+    """Say which shards unpack to more than there is memory for."""
     limit = session.settings.memory_limit_bytes
     for file in files:
-        if file.footer.unpacked_bytes > MEMORY_TO_UNPACK * limit:
+        if file.footer.unpacked_bytes > limit:
             logger.warning(
                 "shards: %s unpacks to %s, which is much for LAION_MEMORY_LIMIT=%s: loading it will"
                 " be slow, and take room on the disk", file.entry.shard.name,

@@ -15,7 +15,6 @@ from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.releases.release import Release
-from laion_pipeline.text import displayable
 
 
 def _memory_size(text: str) -> str:
@@ -118,8 +117,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problem = first_problem(error)
             name = f"LAION_{problem.where.upper()}"
-            value = displayable(str(problem.given))
-            raise SettingsError(f"{name}={value}: {problem.what}") from error
+            raise SettingsError(f"{name}={problem.given}: {problem.what}") from error
 
     @property
     def memory_limit_bytes(self) -> int:

@@ -6,6 +6,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from laion_pipeline.errors import DiskFullError, OutputError
@@ -71,6 +72,12 @@ def remove(place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
     else:
         place.unlink(missing_ok=True)
+
+
+def set_aside(damaged: Path) -> Path:
+    """Move a file or folder that is damaged out of the way; the place where it lies now."""
+    place = damaged.with_name(f"{damaged.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
+    return damaged.rename(place)
 
 
 def cannot_write(path: Path, error: OSError, what: str = "written") -> OutputError:

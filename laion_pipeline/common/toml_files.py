@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.text import displayable
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,8 @@ def first_problem(error: ValidationError) -> Problem:
     """The first thing that pydantic found wrong, in words for people."""
     first = error.errors(include_url=False)[0]
     what = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    where = ".".join(displayable(str(part)) for part in first["loc"])
-    return Problem(where, first["input"], displayable(what))
+    where = ".".join(str(part) for part in first["loc"])
+    return Problem(where, first["input"], what)
 
 
 def read_toml(path: Path, setting: str) -> dict[str, Any]:
@@ -41,4 +40,4 @@ def read_toml(path: Path, setting: str) -> dict[str, Any]:
         raise SettingsError(f"{setting}: cannot be read: not UTF-8 text") from error
     # Beside its own error the parser lets through those of huge numbers and of deep nesting.
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{setting}: not valid TOML: {displayable(str(error))}") from error
+        raise SettingsError(f"{setting}: not valid TOML: {error}") from error

@@ -17,7 +17,6 @@ from pydantic import (
 
 from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
-from laion_pipeline.text import displayable
 
 Verdict = Literal["passed", "warned", "failed"]
 
@@ -84,11 +83,11 @@ def read_thresholds(path: Path, defaults: Mapping[str, Threshold]) -> Overrides:
 
     Raises SettingsError naming the file and what in it is wrong.
     """
-    where = f"LAION_CONTRACT={displayable(str(path))}"
+    where = f"LAION_CONTRACT={path}"
     tables = read_toml(path, where)
     overrides = {}
     for name, bounds in tables.items():
-        shown = f"{where}: {displayable(name)}"
+        shown = f"{where}: {name}"
         if not isinstance(bounds, dict):
             raise SettingsError(
                 f"{shown}: should be a table such as [url_http], with warn_above or error_above"
@@ -99,8 +98,7 @@ def read_thresholds(path: Path, defaults: Mapping[str, Threshold]) -> Overrides:
             )
         if unknown := bounds.keys() - Threshold.model_fields.keys():
             raise SettingsError(
-                f"{shown}.{displayable(min(unknown))}: no such bound; take"
-                f" {' or '.join(Threshold.model_fields)}"
+                f"{shown}.{min(unknown)}: no such bound; take {' or '.join(Threshold.model_fields)}"
             )
         try:
             overrides[name] = Threshold.model_validate({**defaults[name].model_dump(), **bounds})

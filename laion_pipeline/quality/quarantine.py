@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from laion_pipeline.quality.results import EXAMPLES
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance
@@ -36,8 +38,9 @@ def export_quarantine(warehouse: Warehouse, path: Path) -> QuarantineResult:
     """
     with warehouse.connect(read_only=True) as connection:
         rows = publish_parquet(connection, _QUERY, path, Provenance.read(connection))
-        first = connection.sql(_QUERY).limit(EXAMPLES)
-        types = dict(zip(first.columns, map(str, first.types), strict=True))
-        shown = first.to_arrow_table().to_pylist()
+        query = connection.sql(_QUERY)  # which is not run again to tell its types
+        types = dict(zip(query.columns, map(str, query.types), strict=True))
+    with pq.ParquetFile(path) as file:
+        first = next(file.iter_batches(EXAMPLES)).to_pylist() if rows else []
     logger.info("quarantine: %s rows", f"{rows:,}")
-    return QuarantineResult(rows, _QUERY, types, shown)
+    return QuarantineResult(rows, _QUERY, types, first)

@@ -17,7 +17,6 @@ from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.columns import COLUMNS_BY_NAME, SCORES, Column
 from laion_pipeline.releases.intervals import Interval
-from laion_pipeline.text import displayable
 
 SAMPLE = "sample"
 # Folders of the data folder that are not for a release of the user's.
@@ -127,14 +126,14 @@ def find_release(name: str) -> Release:
     known = catalogue()
     if name not in known:
         raise SettingsError(
-            f"LAION_RELEASE={displayable(name)}: no such release; take one of {', '.join(known)},"
+            f"LAION_RELEASE={name}: no such release; take one of {', '.join(known)},"
             " or the path of a .toml file that describes another"
         )
     return known[name]
 
 
 def _described_by(path: Path) -> Release:
-    setting = f"LAION_RELEASE={displayable(str(path))}"
+    setting = f"LAION_RELEASE={path}"
     described = read_toml(path, setting)
     try:
         release = Release.model_validate(described)

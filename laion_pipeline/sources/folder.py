@@ -59,8 +59,9 @@ class FolderSource(InPlace):
         Raises what `names` raises, and SourceError for files that are no more than git-lfs's
         pointers, or that cannot be hashed.
         """
-        names = self.names()
-        tell_of_hidden([name for name in self._entries() if is_hidden(name)])
+        entries = self._entries()
+        names = self._shards_of(entries)
+        tell_of_hidden([name for name in entries if is_hidden(name)])
         if pointers := [name for name in names if _is_pointer(self.folder / name)]:
             raise SourceError(
                 f"LAION_SOURCE={self.folder}: {len(pointers)} of {len(names)} files are git-lfs"
@@ -86,7 +87,10 @@ class FolderSource(InPlace):
         Raises SettingsError when it is not a folder, SourceError when it has no Parquet file, or
         an entry named like one that cannot be read.
         """
-        names = tuple(name for name in self._entries() if not is_hidden(name))
+        return self._shards_of(self._entries())
+
+    def _shards_of(self, entries: Sequence[str]) -> tuple[str, ...]:
+        names = tuple(name for name in entries if not is_hidden(name))
         if not names:
             raise SourceError(
                 f"LAION_SOURCE={self.folder}: no *.parquet file in this folder{self._elsewhere()}"
@@ -118,11 +122,7 @@ class FolderSource(InPlace):
 
     def _refuse_unreadable(self, names: Sequence[str]) -> None:
         """A shard that cannot be read is not one that has gone: its rows must not be removed."""
-        wrong = [
-            f"{displayable(name)} {why}"
-            for name in names
-            if (why := _why_no_file(self.folder / name))
-        ]
+        wrong = [f"{name} {why}" for name in names if (why := _why_no_file(self.folder / name))]
         if wrong:
             more = f", and {len(wrong) - ENTRIES_NAMED} more" if len(wrong) > ENTRIES_NAMED else ""
             raise SourceError(
@@ -153,8 +153,7 @@ def _why_no_file(entry: Path) -> str:
         mode = entry.stat().st_mode
     except OSError as error:
         if entry.is_symlink():
-            target = displayable(str(entry.readlink()))
-            return f"is a link to {target} that leads nowhere ({error.strerror})"
+            return f"is a link to {entry.readlink()} that leads nowhere ({error.strerror})"
         return f"cannot be read ({error.strerror})"
     if stat.S_ISREG(mode):
         return ""

@@ -22,7 +22,7 @@ from laion_pipeline.errors import (
     WarehouseError,
 )
 from laion_pipeline.text import displayable
-from laion_pipeline.warehouse.damage import is_damage, remember_damage
+from laion_pipeline.warehouse.damage import forget_damage, is_damage, remember_damage
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,8 @@ class Warehouse:
             raise WarehouseError(f"{self.file}: no warehouse yet", needs=["pairs"])
         if "?" in str(self.file):
             raise WarehouseError(f"{self.file}: DuckDB cannot open a file below a folder with '?'")
+        if not read_only and not self.file.exists():
+            forget_damage(self.file)
         connection = self.opened(
             lambda: duckdb.connect(self.file, read_only=read_only, config=self.config())
         )
@@ -94,19 +96,21 @@ class Warehouse:
                 connection.execute("SET enable_external_access = false")
             yield connection
         except (duckdb.Error, RuntimeError) as error:
-            raise self._meaning(error) from error
+            if (meaning := self._meaning(error)) is None:
+                raise
+            raise meaning from error
         finally:
             connection.close()
 
-    def _meaning(self, error: Exception) -> BaseException:
-        """What an error of DuckDB's means to a user; itself where it is a fault of ours."""
+    def _meaning(self, error: Exception) -> BaseException | None:
+        """What an error of DuckDB's means to a user; None where it is a fault of ours."""
         if "Query interrupted" in str(error):  # what DuckDB makes of a signal
             return KeyboardInterrupt()
-        if is_damage(error):
+        if is_damage(error, self.file):
             remember_damage(self.file)
             return DamagedWarehouseError(
-                f"{self.file}: damaged: {reason_of(error)}; run again: it is moved aside, and made"
-                " again from the shards"
+                f"{self.file}: damaged: {reason_of(error)}",
+                "run again: it is moved aside, and made again from the shards",
             )
         if is_disk_full(error):
             return DiskFullError(
@@ -122,7 +126,7 @@ class Warehouse:
             return WarehouseError(f"{self.file}: there is no {missing[1]}", needs=missing.groups())
         if isinstance(error, duckdb.IOException | duckdb.CatalogException):
             return WarehouseError(f"{self.file}: {reason_of(error)}")
-        return error
+        return None
 
     def opened(self, open_file: Callable[[], T]) -> T:
         """What `open_file` gives, which opens the file; waits while another process holds it.
@@ -141,9 +145,8 @@ class Warehouse:
                     return open_file()
                 except duckdb.Error as error:
                     if "Could not set lock" not in str(error):
-                        meaning = self._meaning(error)
                         unusable = WarehouseError(f"{self.file}: {reason_of(error)}")
-                        raise (unusable if meaning is error else meaning) from error
+                        raise (self._meaning(error) or unusable) from error
                     busy = self._busy(error)
                     if attempt.retry_state.attempt_number == 1:
                         logger.warning("%s; waiting up to %.0f s", busy, self.busy_wait_seconds)

@@ -1,27 +1,33 @@
 """A warehouse whose file is damaged: seen, remembered, and moved aside, never deleted."""
 
-import logging
 import re
-from datetime import UTC, datetime
+from contextlib import suppress
 from pathlib import Path
 
-import duckdb
-
-logger = logging.getLogger(__name__)
+from laion_pipeline.common.files import set_aside
 
 _SAID = re.compile(
-    r"not a valid DuckDB database|Corrupt database|Could not read enough bytes|replaying WAL"
+    r"not a valid DuckDB database|Corrupt database file|replaying WAL"
+    # So it says of any file: of a shard, too.
+    r'|Could not read enough bytes from file "(?P<file>.*?)"'
 )
 
 
-def is_damage(error: BaseException) -> bool:
-    """Whether DuckDB says that the file itself is at fault."""
-    return isinstance(error, duckdb.Error) and _SAID.search(str(error)) is not None
+def is_damage(error: Exception, file: Path) -> bool:
+    """Whether DuckDB says that its own file is at fault."""
+    said = _SAID.search(str(error))
+    return said is not None and said["file"] in (None, str(file))
 
 
 def remember_damage(file: Path) -> None:
     """Note that a part of the file that is seldom read is damaged, which opening does not tell."""
-    _note(file).touch()
+    with suppress(OSError):  # on a disk that cannot be written it is found again
+        _note(file).touch()
+
+
+def forget_damage(file: Path) -> None:
+    """The file that was damaged is there no more."""
+    _note(file).unlink(missing_ok=True)
 
 
 def is_known_as_damaged(file: Path) -> bool:
@@ -29,12 +35,11 @@ def is_known_as_damaged(file: Path) -> bool:
     return file.exists() and _note(file).exists()
 
 
-def set_aside(file: Path) -> Path:
+def set_warehouse_aside(file: Path) -> Path:
     """Move a damaged warehouse out of the way; the place where it lies now."""
-    place = file.with_name(f"{file.name}.damaged-{datetime.now(UTC):%Y%m%d-%H%M%S}")
-    file.rename(place)
+    place = set_aside(file)
     file.with_name(f"{file.name}.wal").unlink(missing_ok=True)
-    _note(file).unlink(missing_ok=True)
+    forget_damage(file)
     return place
 
 

@@ -1,11 +1,22 @@
-"""What tests of loading begin with."""
+"""What tests of the library begin with."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import load, pairs, write_shard
+
+
+@pytest.fixture
+def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment that says nothing but where to write."""
+    for name in os.environ:
+        if name.startswith("LAION_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("LAION_DATA_DIR", str(tmp_path / "data"))
+    return monkeypatch
 
 
 @pytest.fixture

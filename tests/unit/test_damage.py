@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import dagster as dg
+import duckdb
 import pytest
 
 from assets import home
@@ -16,18 +17,16 @@ from laion_pipeline.common.files import partial, remove_leftovers, workplace
 from laion_pipeline.errors import DamagedWarehouseError, LaionError
 from laion_pipeline.ingestion import fetch_shards, load_listing
 from laion_pipeline.session import Session
+from laion_pipeline.sources.shards import Listing
+from laion_pipeline.warehouse.damage import is_damage
 from tests.builders import pairs, write_shard
 
 
 @pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+def session(tmp_path: Path, unconfigured: pytest.MonkeyPatch) -> Session:
     """A release of two shards, loaded."""
-    for name in os.environ:
-        if name.startswith("LAION_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("LAION_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("LAION_SOURCE", str(tmp_path / "source"))
-    monkeypatch.setenv("DAGSTER_HOME", "to be restored")
+    unconfigured.setenv("LAION_SOURCE", str(tmp_path / "source"))
+    unconfigured.setenv("DAGSTER_HOME", "to be restored")
     for number in range(2):
         write_shard(tmp_path / "source", f"part-{number}.parquet", pairs(500, first=1000 * number))
     session = Session.open()
@@ -78,6 +77,30 @@ def test_damage_that_opening_does_not_show_is_remembered(session: Session) -> No
         connection.execute("SELECT sum(n % 7) FROM filler")
     assert refresh(session) == 1000
     assert len(list(session.paths.root.glob("warehouse.duckdb.damaged*"))) == 1
+
+
+def test_a_new_warehouse_is_not_taken_for_the_damaged_one_before(session: Session) -> None:
+    session.paths.warehouse.write_bytes(b"garbage" * 1000)
+    with pytest.raises(DamagedWarehouseError), session.warehouse.connect(read_only=True):
+        pass
+    session.paths.warehouse.unlink()  # as the message advises
+    assert load_listing(session, Listing.read(session.paths.listing)).rows == 1000
+    assert refresh(session) == 1000
+    assert not list(session.paths.root.glob("warehouse.duckdb.damaged*"))
+
+
+@pytest.mark.parametrize(("name", "own"), [("w.duckdb", True), ("part-0.parquet", False)])
+def test_a_file_that_is_cut_off_is_damage_only_where_it_is_the_warehouse(
+    name: str, own: bool
+) -> None:
+    said = f'IO Error: Could not read enough bytes from file "/a/{name}": attempted to read 9 bytes'
+    assert is_damage(duckdb.IOException(said), Path("/a/w.duckdb")) is own
+
+
+def test_an_error_that_is_no_full_disk_is_left_unforeseen(session: Session) -> None:
+    assert home.meaning_of(FileNotFoundError(2, "No such file", "template.html"), session) is None
+    full = home.meaning_of(OSError(28, "No space left on device", "/x/y"), session)
+    assert str(full).startswith("/x/y: cannot be written: No space left")
 
 
 def test_where_shards_were_not_kept_it_is_left_to_the_user(

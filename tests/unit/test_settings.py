@@ -1,6 +1,5 @@
 """Settings: what the environment may say, and the one line that tells what is wrong with it."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,8 @@ from tests.builders import pairs, write_shard
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
-    """An environment that says nothing but where to write."""
-    for name in os.environ:
-        if name.startswith("LAION_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("LAION_DATA_DIR", str(tmp_path / "data"))
-    return monkeypatch
+def environment(unconfigured: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    return unconfigured
 
 
 def refusal() -> str:

@@ -1,7 +1,6 @@
 """What is said of shards before they are loaded, and while they are."""
 
 import logging
-import os
 import re
 from pathlib import Path
 
@@ -17,12 +16,8 @@ HOSTILE = "part\x1b[31m\u202e-0.parquet"
 
 
 @pytest.fixture
-def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in os.environ:
-        if name.startswith("LAION_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("LAION_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("LAION_SOURCE", str(tmp_path / "source"))
+def source(tmp_path: Path, unconfigured: pytest.MonkeyPatch) -> Path:
+    unconfigured.setenv("LAION_SOURCE", str(tmp_path / "source"))
     return tmp_path / "source"
 
 
