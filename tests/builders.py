@@ -221,4 +221,20 @@ def compute(name: str, valid_pairs: pa.Table) -> list[tuple[Any, ...]]:
     with duckdb.connect() as connection:
         connection.register("valid_pairs", valid_pairs)
         create_score_views(connection)
+        for source in upstream(name):
+            connection.execute(f"CREATE TEMP TABLE {source} AS {tables()[source].sql}")
         return connection.execute(tables()[name].sql).fetchall()
+
+
+def upstream(name: str) -> list[str]:
+    """The derived tables that one is made from, each after those that it is made from itself."""
+    needed = {name}
+    for table in reversed(list(tables().values())):
+        needed |= table.derived_sources if table.name in needed else set()
+    return [table for table in tables() if table in needed - {name}]
+
+
+def loaded_sources(name: str) -> set[str]:
+    """What a derived table is made from in the end."""
+    read = (tables()[table] for table in (name, *upstream(name)))
+    return {source for table in read for source in table.sources - table.derived_sources}

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from laion_pipeline.charts.chart import Chart, Drawing, Tables, draw_nothing
-from laion_pipeline.charts.style import ACCENT, FAINT, MAIN
+from laion_pipeline.charts.style import ACCENT, FAINT, MAIN, count
 from laion_pipeline.releases.columns import SCORES
 
 # Of the figure that has two scores side by side.
@@ -19,13 +19,6 @@ SCORE_ROWS = math.ceil(len(SCORES) / 2)
 
 def _of(table: pa.Table, score: str) -> pa.Table:
     return table.filter(pc.field("score") == score)
-
-
-def _count(value: float, _position: int | None = None) -> str:
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size:
-            return f"{value / size:g}{letter}"
-    return f"{value:g}"
 
 
 def _draw_histogram(axes: Axes, histogram: pa.Table, *, log: bool) -> None:
@@ -38,7 +31,7 @@ def _draw_histogram(axes: Axes, histogram: pa.Table, *, log: bool) -> None:
     if log:
         axes.set_yscale("log")
         axes.set_ylim(bottom=0.5)
-    axes.yaxis.set_major_formatter(FuncFormatter(_count))
+    axes.yaxis.set_major_formatter(FuncFormatter(count))
     axes.set_xlim(edges[0], edges[-1])
     axes.grid(visible=False, axis="x")
 

@@ -8,6 +8,21 @@ ACCENT = "#D55E00"
 INK = "#222222"
 FAINT = "#666666"
 GRID = "#dddddd"
+SHADES = "Blues"  # of densities: dark is many
+
+
+def percent(share: float) -> str:
+    """A share from 0 to 1 as people read it, to two digits."""
+    return f"{float(f'{share * 100:.2g}'):g}%"
+
+
+def count(value: float, _position: int | None = None) -> str:
+    """A number of pairs as it stands on an axis."""
+    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}"
+
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # matplotlib brings it along, so that every machine draws alike

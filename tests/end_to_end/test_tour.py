@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import ConsoleMessage, Page, expect
 
+from laion_pipeline.charts import CHARTS
 from laion_pipeline.sources.sample.shards import generate_sample
+from tests.builders import tables
 from tests.end_to_end.browser import browsing
 from tests.end_to_end.ui import Ui, eventually, serving
 from tests.loopback_hub import LoopbackHub
@@ -16,7 +18,8 @@ pytestmark = pytest.mark.slow
 
 RELEASE = "laion2B-en-aesthetic"
 REPO = f"laion/{RELEASE}"
-ASSETS = 17
+# Shards, pairs, quarantine and the report; the others.
+ASSETS = 4 + len(tables()) + len(CHARTS)
 
 
 @pytest.fixture

@@ -28,17 +28,20 @@ from tests.builders import (
     pair,
     pairs,
     tables,
+    upstream,
     warehouse_at,
 )
 
 NAMED = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
-DRAWN_FROM = sorted({name for chart in CHARTS for name in chart.tables})
+DRAWN_FROM = {name for chart in CHARTS for name in chart.tables}
 
 
 def with_tables(warehouse: Warehouse) -> Warehouse:
     """The warehouse with every table made that a chart reads."""
-    for name in DRAWN_FROM:
-        materialize_table(warehouse, tables()[name], warehouse.file.parent / "tables")
+    needed = DRAWN_FROM.union(*map(upstream, DRAWN_FROM))
+    for name in tables():
+        if name in needed:
+            materialize_table(warehouse, tables()[name], warehouse.file.parent / "tables")
     return warehouse
 
 

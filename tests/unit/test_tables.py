@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,13 @@ from tests.builders import (
     fetch,
     load,
     load_rows,
+    loaded_sources,
     make_tables,
     pair,
     pairs,
     table_of,
     tables,
+    upstream,
     warehouse_at,
 )
 
@@ -40,6 +43,9 @@ COLUMNS = {
     "score_histogram": "score bin_lower bin_upper pairs",
     "score_thresholds": "score keeps threshold pairs share",
     "resolution_counts": "rank width height pairs share",
+    "resolution_summary": "measure place class pairs share",
+    "crop_loss": "side method selection pairs share upscaled mean_cut p25_cut p50_cut p75_cut"
+    " p95_cut",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
     "quarantine_counts": "reason shard rows",
@@ -54,8 +60,10 @@ ORACLES = {
     "score_histogram": oracles.score_histogram,
     "score_thresholds": oracles.score_thresholds,
     "resolution_counts": oracles.resolution_counts,
+    "resolution_summary": oracles.resolution_summary,
+    "crop_loss": oracles.crop_loss,
 }
-OF_VALID_PAIRS = [name for name, table in tables().items() if table.sources == {"valid_pairs"}]
+OF_VALID_PAIRS = [name for name in tables() if loaded_sources(name) == {"valid_pairs"}]
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +184,8 @@ def test_tables_of_few_or_equal_rows(name: str, rows: list[Row], tmp_path: Path)
     warehouse = load_rows(tmp_path, rows)
     with warehouse.connect() as connection:
         valid = connection.execute("FROM valid_pairs").to_arrow_table().to_pylist()
+    for source in upstream(name):
+        materialize_table(warehouse, tables()[source], tmp_path)
     result = materialize_table(warehouse, tables()[name], tmp_path)
     found = fetch(warehouse, f"FROM {name}")
     if name in ORACLES:
@@ -272,9 +282,31 @@ def test_bins_are_half_open_and_touch(rows: list[Row]) -> None:
             assert count == sum(low <= value < high for value in oracles.numbers(rows, score))
 
 
-@given(ROWS)
-def test_resolutions_of_any_rows_are_right(rows: list[Row]) -> None:
-    assert_close(compute("resolution_counts", with_shard(rows)), oracles.resolution_counts(rows))
+# Common sizes, edges of classes and buckets, and what lies beside them.
+LENGTHS = st.integers(1, 5000) | st.sampled_from(
+    [256, 512, 768, 1024, 1, 2, 480, 640, 1080, 1920, 1280, 720, 576, 1664, 2048, 11, 12, 21, 65535]
+)
+SIZED_ROWS = st.lists(
+    st.builds(pair, width=st.none() | LENGTHS, height=st.none() | LENGTHS), max_size=30
+)
+SQUARES = [pair(width=side + near, height=side) for side in oracles.SIDES for near in (-1, 0, 1)]
+BUCKET_SIZES = [pair(width=64 * w - n, height=64 * h) for w, h in oracles.BUCKETS for n in (0, 1)]
+# Just between two buckets: as wide and as high as both their geometric mean.
+BETWEEN = [
+    pair(width=w * w2 * 16, height=int(math.sqrt(w * h * w2 * h2)) * 16)
+    for (w, h), (w2, h2) in pairwise(oracles.BUCKETS)
+]
+MILLIONS = [pair(width=500 + near, height=n) for n in (200, 500, 1000, 2000) for near in (0, -1)]
+
+
+@pytest.mark.parametrize("name", ["resolution_counts", "resolution_summary", "crop_loss"])
+@given(rows=SIZED_ROWS)
+@example(rows=SQUARES)
+@example(rows=BUCKET_SIZES)
+@example(rows=BETWEEN)
+@example(rows=MILLIONS)
+def test_a_table_of_any_sizes_is_right(name: str, rows: list[Row]) -> None:
+    assert_close(compute(name, with_shard(rows)), ORACLES[name](rows))
 
 
 def test_a_table_needs_pairs(tmp_path: Path) -> None:
