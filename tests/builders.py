@@ -22,7 +22,7 @@ from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.supply import BATCH_SHARDS, Kept
-from laion_pipeline.warehouse.views import score_views
+from laion_pipeline.warehouse.views import shorthand_views
 
 Row = Mapping[str, Any]
 
@@ -210,9 +210,9 @@ def make_tables(warehouse: Warehouse, folder: Path, *names: str) -> None:
             materialize_table(warehouse, table, folder)
 
 
-def create_score_views(connection: duckdb.DuckDBPyConnection) -> None:
-    """The views of scores, on whatever `valid_pairs` is."""
-    for name, query in score_views(SAMPLE).items():
+def create_shorthands(connection: duckdb.DuckDBPyConnection) -> None:
+    """The shorthand views, on whatever `valid_pairs` is."""
+    for name, query in shorthand_views(SAMPLE).items():
         connection.execute(f"CREATE TEMP VIEW {name} AS {query}")
 
 
@@ -220,7 +220,7 @@ def compute(name: str, valid_pairs: pa.Table) -> list[tuple[Any, ...]]:
     """The rows of a derived table over the given valid pairs, without a warehouse."""
     with duckdb.connect() as connection:
         connection.register("valid_pairs", valid_pairs)
-        create_score_views(connection)
+        create_shorthands(connection)
         for source in upstream(name):
             connection.execute(f"CREATE TEMP TABLE {source} AS {tables()[source].sql}")
         return connection.execute(tables()[name].sql).fetchall()

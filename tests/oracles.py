@@ -1,8 +1,12 @@
 """The derived tables computed another way: rows in, the rows that a table should have out."""
 
 import math
+import re
+import statistics
+import unicodedata
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -177,6 +181,111 @@ def crop_loss(rows: Sequence[Row]) -> list[Line]:
                 values = [value if value is None else float(value) for value in (mean, *at)]
                 share, upscaled = n / len(cuts["all"]), small if selection == "all" else 0
                 lines.append((side, method, selection, n, share, upscaled, *values))
+    return lines
+
+
+def _tenths(values: Sequence[tuple[float, Any]]) -> list[tuple[int, float, float, list[Any]]]:
+    """What lies in each tenth by the first of two: its number, ends and the second of each."""
+    ordered = sorted(value for value, _ in values)
+    tenths: dict[int, list[tuple[float, Any]]] = {}
+    for value, other in values:
+        lower = bisect_left(ordered, value)
+        tenths.setdefault(10 * lower // len(ordered) + 1, []).append((value, other))
+    return [
+        (tenth, min(held)[0], max(value for value, _ in held), [other for _, other in held])
+        for tenth, held in sorted(tenths.items())
+    ]
+
+
+def _effect(values: Sequence[int], of: Sequence[int]) -> float | None:
+    """How far the mean of some lies from that of all, in standard deviations of all."""
+    mean = Fraction(sum(of), len(of))
+    variance = sum((value - mean) ** 2 for value in of) / len(of)
+    away = Fraction(sum(values), len(values)) - mean
+    return float(away) / math.sqrt(variance) if variance else None
+
+
+def similarity_by_size(rows: Sequence[Row]) -> list[Line]:
+    known = [
+        (row["similarity"], size)
+        for row in rows
+        for size in sizes([row])
+        if row["similarity"] is not None
+    ]
+    logs = {size: round(math.log2(float(size[0]) * size[1]) * 2**24) for _, size in known}
+    lines: list[Line] = []
+    for tenth, low, high, held in _tenths(known):
+        pixels = [width * height for width, height in held]
+        small = sum(min(size) < 256 for size in held) / len(held)
+        effect = _effect([logs[size] for size in held], [logs[size] for _, size in known])
+        mean, middle = sum(pixels) / len(held), statistics.median(pixels)
+        lines.append((tenth, low, high, len(held), mean, middle, small, effect))
+    return lines
+
+
+def only_digits(text: str) -> bool:
+    return text.strip().isdecimal()
+
+
+def similarity_by_caption(rows: Sequence[Row]) -> list[Line]:
+    known = [(r["similarity"], r["text"]) for r in rows if r["similarity"] is not None]
+    digits = sum(only_digits(text) for _, text in known)
+    lines: list[Line] = []
+    for tenth, low, high, texts in _tenths(known):
+        lengths, n = [len(text) for text in texts], len(texts)
+        share = sum(map(only_digits, texts)) / n
+        lines.append(
+            (tenth, low, high, n, sum(lengths) / n, statistics.median(lengths),
+             sum(len(text.split()) < 3 for text in texts) / n, share,
+             share * len(known) / digits if digits else None,
+             _effect(lengths, [len(text) for _, text in known]))
+        )  # fmt: skip
+    return lines
+
+
+PECULIARITIES: Mapping[str, Callable[[str], bool]] = {
+    "fewer than 3 words": lambda text: len(text.split()) < 3,
+    "only digits": only_digits,
+    "all capitals": str.isupper,
+    "HTML entities": lambda text: (
+        re.search("&(#[0-9]+|#[xX][0-9a-fA-F]+|[a-zA-Z][a-zA-Z0-9]{1,31});", text) is not None
+    ),
+    "U+FFFD": lambda text: "\N{REPLACEMENT CHARACTER}" in text,
+    "not Latin": lambda text: any(
+        c.isalpha() and not unicodedata.name(c).startswith("LATIN ") for c in text
+    ),
+}
+
+
+def caption_summary(rows: Sequence[Row]) -> list[Line]:
+    texts = [row["text"] for row in rows]
+    n = len(texts)
+    lines: list[Line] = []
+    for measure, length in (("characters", len), ("words", lambda text: len(text.split()))):
+        lengths = sorted(map(length, texts))
+        at = [lengths[-(-n * k // 100) - 1] if n else None for k in (1, 5, 25, 50, 75, 95, 99)]
+        ends = (lengths[0], lengths[-1]) if n else (None, None)
+        mean = sum(lengths) / n if n else None
+        lines.append((measure, n, 1 if n else None, ends[0], *at, ends[1], mean))
+    for measure, has in PECULIARITIES.items():
+        found = sum(map(has, texts))
+        lines.append((measure, found, found / n if n else None, *[None] * 10))
+    return lines
+
+
+def caption_words(rows: Sequence[Row]) -> list[Line]:
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        for piece in row["text"].lower().split(" "):
+            kept = [unicodedata.category(c)[0] in "LN" for c in piece]
+            if any(kept):
+                word = piece[kept.index(True) : len(kept) - kept[::-1].index(True)]
+                scores.setdefault(word, []).append(row["aesthetic"])
+    ranked = sorted(scores.items(), key=lambda item: (-len(item[1]), item[0].encode()))
+    lines: list[Line] = []
+    for rank, (word, held) in enumerate(ranked[:200], 1):
+        known = [score for score in held if score is not None]
+        lines.append((rank, word, len(held), math.fsum(known) / len(known) if known else None))
     return lines
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import textwrap
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -12,7 +13,7 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 from PIL import Image
 
-from laion_pipeline.charts.style import ACCENT, FAINT, INK, STYLE
+from laion_pipeline.charts.style import ACCENT, FAINT, INK, STYLE, fonts
 from laion_pipeline.common.files import published
 from laion_pipeline.errors import UnsoundError, WarehouseError
 from laion_pipeline.warehouse.connections import Warehouse, quoted
@@ -69,7 +70,9 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
             for name in chart.tables
         }
         pairs = connection.execute("SELECT count(*) FROM valid_pairs").fetchall()[0][0]
-    with mpl.rc_context(STYLE), mpl.rc_context({"svg.hashsalt": chart.name}):
+    style = {**STYLE, **fonts(), "svg.hashsalt": chart.name}
+    with mpl.rc_context(style), warnings.catch_warnings(record=True) as warned:
+        warnings.filterwarnings("always", "Glyph .* missing")
         figure = Figure(figsize=(9, chart.height_inches), layout="constrained")
         drawing = chart.draw(figure, tables)
         _frame(figure, drawing, provenance, pairs)
@@ -90,6 +93,12 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
             with published(path) as beside:
                 figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
     logger.info("%s: %s", chart.name, drawing.title)
+    if any("missing from font" in str(each.message) for each in warned):
+        logger.warning(
+            "%s: some of its words cannot be written with the fonts of this machine; install the"
+            " Noto Sans CJK fonts (Debian: fonts-noto-cjk), and draw it again",
+            chart.name,
+        )
     return ChartResult(drawing, png, svg)
 
 

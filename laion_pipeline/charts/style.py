@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from matplotlib import font_manager
+
 # From the Okabe-Ito palette.
 MAIN = "#0072B2"
 ACCENT = "#D55E00"
@@ -24,8 +26,18 @@ def count(value: float, _position: int | None = None) -> str:
     return f"{value:g}"
 
 
+# matplotlib brings the first along, so that every machine draws alike; what words of other scripts
+# take from the others, where they are installed, is in none that can be brought along.
+_FONTS = ("DejaVu Sans", "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans CJK KR")
+
+
+def fonts() -> dict[Any, Any]:
+    """The fonts to write with, of those that this machine has."""
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return {"font.family": [name for name in _FONTS if name in installed]}
+
+
 STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",  # matplotlib brings it along, so that every machine draws alike
     "font.size": 10,
     "text.parse_math": False,  # a $ is a dollar
     "text.color": INK,

@@ -6,26 +6,12 @@ They are what the release's makers say they kept, and the usual dirt in captions
 from collections.abc import Iterator
 from dataclasses import replace
 
+from laion_pipeline.contract.captions import HAS_CONTROL, HAS_ENTITY, HAS_REPLACEMENT, ONLY_DIGITS
 from laion_pipeline.contract.check import RowRule
-from laion_pipeline.contract.rows import BLANKS, TEXT_IS_PRESENT, valid_range
+from laion_pipeline.contract.rows import TEXT_IS_PRESENT, valid_range
 from laion_pipeline.contract.thresholds import DEFECT, NOTED, Threshold
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.releases.release import FILTERED_SCORES, Release
-
-# Regular expressions are slow, so in each CASE something quick decides for almost all rows: how
-# strings compare, whether JSON would need an escape, and whether all characters are ASCII.
-_ONLY_DIGITS = (
-    "CASE WHEN text < ':' OR text > chr(127)"
-    f" THEN regexp_full_match(text, '[{BLANKS}]*\\p{{Nd}}+[{BLANKS}]*') ELSE false END"
-)
-_HAS_REPLACEMENT = "contains(text, chr(65533))"
-_HAS_CONTROL = (
-    "CASE WHEN strlen(to_json(text)) <> length(text) + 2 OR contains(text, chr(127))"
-    r" THEN regexp_matches(text, '[\x{0}-\x{1f}\x{7f}-\x{9f}]') ELSE false END"
-)
-_ENTITY = "&(#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z][0-9A-Za-z]{1,31});"
-_HAS_ENTITY = f"CASE WHEN contains(text, '&') THEN regexp_matches(text, '{_ENTITY}') ELSE false END"
-
 
 _STILL_COUNTED = "The rows are valid and counted."
 
@@ -87,13 +73,13 @@ def _kept(rule: RowRule, release: Release, kept: Interval | None) -> RowRule:
 
 def _captions() -> Iterator[RowRule]:
     for name, demands, dirty, advice in (
-        ("text_not_only_digits", "text is more than digits", _ONLY_DIGITS,
+        ("text_not_only_digits", "text is more than digits", ONLY_DIGITS,
          "Such captions say nothing about the image, and are commoner the lower the similarity."),
         ("text_without_replacement_characters", "text holds no U+FFFD, the mark of a letter lost"
-         " to a wrong encoding", _HAS_REPLACEMENT, "The letters cannot be had back."),
-        ("text_without_control_characters", "text holds no control characters", _HAS_CONTROL,
+         " to a wrong encoding", HAS_REPLACEMENT, "The letters cannot be had back."),
+        ("text_without_control_characters", "text holds no control characters", HAS_CONTROL,
          "Tabs and line breaks are among them: replace them by blanks before training."),
-        ("text_without_html_entities", "text holds no HTML entities, such as &amp;", _HAS_ENTITY,
+        ("text_without_html_entities", "text holds no HTML entities, such as &amp;", HAS_ENTITY,
          "Decode them before training (in Python, html.unescape)."),
     ):  # fmt: skip
         yield RowRule(

@@ -28,7 +28,7 @@ from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
 from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
 from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
 from laion_pipeline.warehouse.publishing import publish_parquet
-from laion_pipeline.warehouse.views import VIEWS, score_views
+from laion_pipeline.warehouse.views import VIEWS, shorthand_views
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ _LOADED: Schema = {
 # What stands for a query on those, so that what is made from it is made from them.
 _SHORT_FOR: dict[str, exp.Query | Callable[[], exp.Query]] = {
     name: query
-    for name, sql in score_views(ANY).items()
+    for name, sql in shorthand_views(ANY).items()
     if isinstance(query := sqlglot.parse_one(sql, dialect="duckdb"), exp.Query)
 }
 LOADED_TABLES = frozenset({*_LOADED, *_SHORT_FOR})
@@ -204,7 +204,7 @@ def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
 class _Source:
     """The two statements of a file, as written and as parsed.
 
-    `query` is the first in full, with what views of scores stand for in their place.
+    `query` is the first in full, with what shorthand views stand for in their place.
     """
 
     sql: str

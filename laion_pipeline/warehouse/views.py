@@ -1,4 +1,4 @@
-"""The views on `pairs`: its valid rows, those in quarantine, its scores one a row, and its keys.
+"""The views on `pairs`: its valid rows, those in quarantine, and what is said of them in short.
 
 Others say what the release is made of, so that SQL need not name its columns, scores and rules.
 """
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import duckdb
 
 from laion_pipeline.contract import quarantine_rules, reasons_expression
+from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES, Score
 from laion_pipeline.releases.release import Release
 
@@ -19,7 +20,7 @@ PAIR_KEYS_COLUMNS: Mapping[str, str] = {
     "scores_key": "UBIGINT",
 }
 _CORE = {**{column.name: column.sql_type for column in CORE_COLUMNS}, "shard_id": "INTEGER"}
-# Each view but those of scores, with the columns that it has whatever the release, and their types.
+# Each view but the shorthands, with the columns that it has whatever the release, and their types.
 VIEWS: Mapping[str, Mapping[str, str]] = {
     "valid_pairs": _CORE,
     "quarantine": {**_CORE, "defects": "INTEGER", "reasons": "VARCHAR[]"},
@@ -37,17 +38,18 @@ def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
         "pair_keys": _pair_keys(release),
         "values_present": _values_present(release),
         "quarantine_rules": _quarantine_rules(release),
-        **score_views(release),
+        **shorthand_views(release),
     }
     for name, query in queries.items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
 
-def score_views(release: Release) -> Mapping[str, str]:
-    """The views by which SQL reads the scores of a release without naming them, as queries.
+def shorthand_views(release: Release) -> Mapping[str, str]:
+    """The views that save SQL from saying the same again and again, as queries.
 
-    `scores` has a row for each, with what is known of it. `pair_scores` has a row for each score
-    of a valid pair: the name of the score, its value, and all columns of the pair.
+    `scores` has a row for each score of a release, with what is known of it. `pair_scores` has a
+    row for each score of a valid pair: the name of the score, its value, and all columns of the
+    pair. `pair_captions` has the valid pairs with what their captions are like.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
@@ -56,10 +58,12 @@ def score_views(release: Release) -> Mapping[str, str]:
         for score in release.scores
     ]
     none = f"FROM ({_facts(next(iter(SCORES.values())))}) WHERE false"
+    captions = ", ".join(f"{sql} AS {name}" for name, sql in CAPTION_FACTS.items())
     nothing = "SELECT '' AS score, 0e0 AS value, valid_pairs.* FROM valid_pairs WHERE false"
     return {
         "scores": " UNION ALL ".join(facts) or none,
         "pair_scores": " UNION ALL ".join(values) or nothing,
+        "pair_captions": f"SELECT {captions}, valid_pairs.* FROM valid_pairs",
     }
 
 

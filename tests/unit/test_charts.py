@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from laion_pipeline.charts import CHARTS, Chart, ChartResult, render_chart
+from laion_pipeline.charts.captions import TOP_WORDS
 from laion_pipeline.charts.chart import read_drawing
 from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
 from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
@@ -129,6 +130,26 @@ def test_no_scores_at_all_are_a_message(tmp_path: Path) -> None:
     warehouse = made(tmp_path, pairs(30), release)
     result = render_chart(warehouse, SCORE_DISTRIBUTIONS, tmp_path / "charts")
     assert result.drawing.title == "No scored pairs in this release"
+
+
+@NAMED
+@pytest.mark.parametrize("columns", [("url", "text"), ("url", "text", "similarity", "width")])
+def test_a_chart_is_drawn_of_whatever_columns_there_are(
+    chart: Chart, columns: tuple[str, ...], tmp_path: Path
+) -> None:
+    warehouse = made(tmp_path, pairs(30), Release(name="bare", columns=columns))
+    assert render_chart(warehouse, chart, tmp_path / "charts").drawing.title
+
+
+def test_words_that_no_font_can_write_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    warehouse = made(tmp_path, [pair(text="\u1303 \N{CUNEIFORM SIGN A}")])
+    drawing = render_chart(warehouse, TOP_WORDS, tmp_path / "charts").drawing
+    assert "\N{CUNEIFORM SIGN A} 1" in drawing.alt
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert len(told) == 1
+    assert told[0].startswith("top_words: some of its words cannot be written with the fonts")
 
 
 @pytest.mark.parametrize("title", ["Cost: $1_{ and $2^", "<b>&\"' a $\\alpha$ b %d {}"])

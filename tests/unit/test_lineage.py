@@ -15,7 +15,7 @@ from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.lineage import Lineage, column_lineage, source_tables
 from laion_pipeline.tables.table import Table
 from laion_pipeline.warehouse.connections import Warehouse
-from tests.builders import create_score_views, load, make_tables, pairs, table_of, tables
+from tests.builders import create_shorthands, load, make_tables, pairs, table_of, tables
 
 HISTORY = "release_history"
 SCHEMA = {
@@ -220,7 +220,7 @@ def _bags(name: str, world: World) -> list[Counter[str]]:
         for source in _read(tables()[name]):
             connection.register(source, world[source])
         if "valid_pairs" in tables()[name].sources:
-            create_score_views(connection)
+            create_shorthands(connection)
         rows: Sequence[Sequence[object]] = connection.execute(tables()[name].sql).fetchall()
     return [Counter(repr(row[n]) for row in rows) for n in range(len(tables()[name].columns))]
 

@@ -46,6 +46,12 @@ COLUMNS = {
     "resolution_summary": "measure place class pairs share",
     "crop_loss": "side method selection pairs share upscaled mean_cut p25_cut p50_cut p75_cut"
     " p95_cut",
+    "similarity_by_size": "tenth lowest_similarity highest_similarity pairs mean_pixels"
+    " median_pixels small_share effect_size",
+    "similarity_by_caption": "tenth lowest_similarity highest_similarity pairs mean_characters"
+    " median_characters short_share only_digits_share only_digits_ratio effect_size",
+    "caption_summary": "measure pairs share minimum p01 p05 p25 p50 p75 p95 p99 maximum mean",
+    "caption_words": "rank word occurrences mean_aesthetic",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
     "quarantine_counts": "reason shard rows",
@@ -62,6 +68,10 @@ ORACLES = {
     "resolution_counts": oracles.resolution_counts,
     "resolution_summary": oracles.resolution_summary,
     "crop_loss": oracles.crop_loss,
+    "similarity_by_size": oracles.similarity_by_size,
+    "similarity_by_caption": oracles.similarity_by_caption,
+    "caption_summary": oracles.caption_summary,
+    "caption_words": oracles.caption_words,
 }
 OF_VALID_PAIRS = [name for name in tables() if loaded_sources(name) == {"valid_pairs"}]
 
@@ -287,8 +297,12 @@ LENGTHS = st.integers(1, 5000) | st.sampled_from(
     [256, 512, 768, 1024, 1, 2, 480, 640, 1080, 1920, 1280, 720, 576, 1664, 2048, 11, 12, 21, 65535]
 )
 SIZED_ROWS = st.lists(
-    st.builds(pair, width=st.none() | LENGTHS, height=st.none() | LENGTHS), max_size=30
-)
+    st.builds(
+        pair, width=st.none() | LENGTHS, height=st.none() | LENGTHS,
+        similarity=st.none() | st.sampled_from([0.28, 0.3, 0.31]) | st.floats(-1, 1),
+    ),
+    max_size=30,
+)  # fmt: skip
 SQUARES = [pair(width=side + near, height=side) for side in oracles.SIDES for near in (-1, 0, 1)]
 BUCKET_SIZES = [pair(width=64 * w - n, height=64 * h) for w, h in oracles.BUCKETS for n in (0, 1)]
 # Just between two buckets: as wide and as high as both their geometric mean.
@@ -299,13 +313,42 @@ BETWEEN = [
 MILLIONS = [pair(width=500 + near, height=n) for n in (200, 500, 1000, 2000) for near in (0, -1)]
 
 
-@pytest.mark.parametrize("name", ["resolution_counts", "resolution_summary", "crop_loss"])
+@pytest.mark.parametrize(
+    "name", ["resolution_counts", "resolution_summary", "crop_loss", "similarity_by_size"]
+)
 @given(rows=SIZED_ROWS)
+@example(rows=[pair(n, width=100 + n // 7, similarity=n // 3 / 100) for n in range(70)])
 @example(rows=SQUARES)
 @example(rows=BUCKET_SIZES)
 @example(rows=BETWEEN)
 @example(rows=MILLIONS)
 def test_a_table_of_any_sizes_is_right(name: str, rows: list[Row]) -> None:
+    assert_close(compute(name, with_shard(rows)), ORACLES[name](rows))
+
+
+# Blanks of all kinds, entities and what looks like them, letters of several scripts, and signs.
+PIECES = st.sampled_from(
+    ["a", "Red", "CAR", "7", "42", "\u0663", "é", "\u0416", "世", "&amp;", "&#x27;", "& ;", "&;",
+     "\ufffd", "-", "(b)", "...", "x-y", "' '", " ", "  ", "\t", "\n", "\u00a0", "\u3000", "\x1f"]
+)  # fmt: skip
+TEXTS = st.lists(PIECES, min_size=1, max_size=9).map("".join).filter(str.strip)
+CAPTIONED_ROWS = st.lists(
+    st.builds(
+        pair, text=TEXTS, similarity=st.none() | st.sampled_from([0.28, 0.3]) | st.floats(-1, 1),
+        aesthetic=st.none() | st.floats(0, 10),
+    ),
+    max_size=30,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["similarity_by_caption", "caption_summary", "caption_words"])
+@given(rows=CAPTIONED_ROWS)
+@example(rows=[pair(text="1" if n % 3 else "one two", similarity=n / 100) for n in range(45)])
+@example(rows=[pair(text=f"w{n} w{n % 7} (w{n % 5})") for n in range(250)])
+@example(
+    rows=[pair(text=text) for text in ("12", " 12 ", "1 2", "12.", "A", "A1 B", "1", "ÀÉ", "Àé")]
+)
+def test_a_table_of_any_captions_is_right(name: str, rows: list[Row]) -> None:
     assert_close(compute(name, with_shard(rows)), ORACLES[name](rows))
 
 

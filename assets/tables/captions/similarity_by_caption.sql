@@ -1,0 +1,113 @@
+-- What are captions like that match their image badly? The valid pairs in ten tenths by similarity.
+-- A tenth ends at a decile and includes it, so that equal similarities stay together: where many are
+-- equal, tenths differ in size, or one is missing. The effect size is Cohen's d, by the number of
+-- characters: 0.2 is commonly called small, 0.5 medium, 0.8 large.
+with ranked as (
+    select similarity, row_number() over (order by similarity) as rank
+    from valid_pairs
+    where similarity is not null
+),
+-- Where a tenth ends: only the similarities are sorted, which is much faster than whole pairs.
+edges as (
+    select
+        max(case when (rank - 1) * 10 < pairs then similarity end) as e1,
+        max(case when (rank - 1) * 10 < pairs * 2 then similarity end) as e2,
+        max(case when (rank - 1) * 10 < pairs * 3 then similarity end) as e3,
+        max(case when (rank - 1) * 10 < pairs * 4 then similarity end) as e4,
+        max(case when (rank - 1) * 10 < pairs * 5 then similarity end) as e5,
+        max(case when (rank - 1) * 10 < pairs * 6 then similarity end) as e6,
+        max(case when (rank - 1) * 10 < pairs * 7 then similarity end) as e7,
+        max(case when (rank - 1) * 10 < pairs * 8 then similarity end) as e8,
+        max(case when (rank - 1) * 10 < pairs * 9 then similarity end) as e9
+    from ranked
+    cross join (select count(*) as pairs from valid_pairs where similarity is not null)
+),
+placed as (
+    select
+        case
+            when similarity <= e1 then 1
+            when similarity <= e2 then 2
+            when similarity <= e3 then 3
+            when similarity <= e4 then 4
+            when similarity <= e5 then 5
+            when similarity <= e6 then 6
+            when similarity <= e7 then 7
+            when similarity <= e8 then 8
+            when similarity <= e9 then 9
+            else 10
+        end as tenth,
+        similarity,
+        characters,
+        words,
+        only_digits
+    from pair_captions
+    cross join edges
+    where similarity is not null
+),
+summed as (
+    select
+        tenth,
+        min(similarity) as lowest,
+        max(similarity) as highest,
+        count(*) as pairs,
+        sum(characters) as characters,
+        sum(characters * characters) as squares,
+        median(characters) as median_characters,
+        sum(case when words < 3 then 1 else 0 end) as short,
+        sum(case when only_digits then 1 else 0 end) as only_digits
+    from placed
+    group by tenth
+),
+compared as (
+    select
+        *,
+        sum(pairs) over () as all_pairs,
+        sum(characters) over () as all_characters,
+        sum(squares) over () as all_squares,
+        sum(only_digits) over () as all_only_digits
+    from summed
+)
+select
+    tenth, -- 1 holds the pairs of the lowest similarity, 10 those of the highest
+    lowest as lowest_similarity, -- Lowest similarity in the tenth
+    highest as highest_similarity, -- Highest similarity in the tenth
+    pairs, -- Valid pairs in the tenth
+    cast(characters as double) / pairs as mean_characters, -- Mean length of the caption, in characters
+    median_characters, -- Median length of the caption, in characters
+    short / pairs as short_share, -- Of the pairs of the tenth those whose caption has fewer than three words, from 0 to 1
+    only_digits / pairs as only_digits_share, -- Of the pairs of the tenth those whose caption is only digits, from 0 to 1
+    only_digits / pairs * all_pairs / nullif(all_only_digits, 0) as only_digits_ratio, -- That share as a multiple of the share among all; null where no caption is only digits
+    (cast(characters as double) / pairs - cast(all_characters as double) / all_pairs)
+        / nullif(sqrt(all_pairs * all_squares - all_characters * all_characters) / all_pairs, 0)
+        as effect_size -- Mean length less that of all captions, in standard deviations of all; null where all are equal
+from compared
+order by tenth;
+
+-- The tenths hold every valid pair that has a similarity, touch without overlapping, and balance out.
+select tenth, lowest_similarity, highest_similarity, pairs, expected
+from (
+    select
+        *,
+        lag(highest_similarity) over (order by tenth) as before,
+        lag(tenth) over (order by tenth) as tenth_before,
+        sum(pairs) over () as held,
+        sum(pairs * effect_size) over () / sum(pairs) over () as balance,
+        sum(pairs * only_digits_ratio) over () / sum(pairs) over () as ratio,
+        (select count(*) from valid_pairs where similarity is not null) as expected
+    from similarity_by_caption
+)
+where (
+    held = expected
+    and lowest_similarity <= highest_similarity
+    and (before is null or before < lowest_similarity)
+    and coalesce(tenth_before, 0) < tenth and tenth <= 10
+    and median_characters > 0 and mean_characters > 0
+    and short_share between 0 and 1 and only_digits_share between 0 and 1
+    and abs(coalesce(balance, 0)) <= 1e-6
+    and abs(coalesce(ratio, 1) - 1) <= 1e-6
+) is not true
+union all
+select null, null, null, 0, count(*)
+from valid_pairs
+where similarity is not null
+having count(*) > 0 and (select count(*) from similarity_by_caption) = 0
