@@ -22,6 +22,9 @@ from laion_pipeline.tables.table import (
 )
 from laion_pipeline.warehouse.provenance import version_of
 
+# What people hand in, or open in a spreadsheet.
+_ALSO_AS_CSV = {"domain_summary"}
+
 
 def table_assets() -> list[dg.AssetsDefinition]:
     """An asset for each table described below `tables/`."""
@@ -56,7 +59,9 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with laion.sound(table.derived_sources) as (session, provenance):
-            result = materialize_table(session.warehouse, table, session.paths.tables)
+            result = materialize_table(
+                session.warehouse, table, session.paths.tables, as_csv=table.name in _ALSO_AS_CSV
+            )
             checks = [
                 check_table(session.warehouse, table, result.rows),
                 *check_contract(session, table.name),

@@ -21,6 +21,7 @@ from laion_pipeline.tables.table import Table, materialize_table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.suffixes import hold_suffixes
 from laion_pipeline.warehouse.supply import BATCH_SHARDS, Kept
 from laion_pipeline.warehouse.views import shorthand_views
 
@@ -221,6 +222,8 @@ def compute(name: str, valid_pairs: pa.Table) -> list[tuple[Any, ...]]:
     with duckdb.connect() as connection:
         connection.register("valid_pairs", valid_pairs)
         create_shorthands(connection)
+        if "public_suffixes" in loaded_sources(name):
+            hold_suffixes(connection)
         for source in upstream(name):
             connection.execute(f"CREATE TEMP TABLE {source} AS {tables()[source].sql}")
         return connection.execute(tables()[name].sql).fetchall()

@@ -8,9 +8,12 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
+from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
+from publicsuffixlist import PublicSuffixList
 
 from tests.builders import SCORES
 
@@ -287,6 +290,53 @@ def caption_words(rows: Sequence[Row]) -> list[Line]:
         known = [score for score in held if score is not None]
         lines.append((rank, word, len(held), math.fsum(known) / len(known) if known else None))
     return lines
+
+
+_ICANN = PublicSuffixList(only_icann=True)
+
+
+def registrable(url: str) -> str:
+    host = (urlsplit(url.replace("\\", "/")).hostname or "").removesuffix(".")
+    try:
+        ip_address(host)
+    except ValueError:
+        return _ICANN.privatesuffix(host) or host
+    return f"[{host}]" if ":" in host else host
+
+
+def host_totals(rows: Sequence[Row]) -> list[Line]:
+    held: dict[str, list[Row]] = {}
+    for row in rows:
+        held.setdefault(registrable(row["url"]), []).append(row)
+    ranked = sorted(held.items(), key=lambda item: (-len(item[1]), item[0].encode()))
+    lines: list[Line] = []
+    for host, own in ranked:
+        means = [
+            math.fsum(numbers(own, score)) / len(own)
+            for score in ("aesthetic", "punsafe", "pwatermark")
+        ]
+        marked = sum(mark >= 0.5 for mark in numbers(own, "pwatermark")) / len(own)
+        lines.append((host, len(own), *means, marked))
+    return lines
+
+
+def host_counts(rows: Sequence[Row]) -> list[Line]:
+    lines: list[Line] = []
+    so_far = 0
+    for rank, (host, pairs, *values) in enumerate(host_totals(rows), 1):
+        so_far += pairs
+        if pairs >= 10:
+            lines.append((rank, host, pairs, pairs / len(rows), so_far / len(rows), *values))
+    return lines
+
+
+def domain_summary(rows: Sequence[Row]) -> list[Line]:
+    totals = host_totals(rows)
+    listed, small = -(-len(totals) // 10), min(-(-len(totals) // 20), 1000)
+    return [
+        (rank, domain, pairs, pairs / len(rows), rank <= small)
+        for rank, (domain, pairs, *_) in enumerate(totals[:listed], 1)
+    ]
 
 
 def score_extremes(rows: Sequence[Row]) -> list[Line]:

@@ -21,17 +21,14 @@ def _similarity_tenths(figure: Figure, tables: Tables) -> Drawing:
     left, right = figure.subplots(1, 2)
     _draw_sizes(left, sizes)
     _draw_captions(right, captions)
-    findings = []
-    if sizes:
-        findings.append(
-            f"Images of the lowest similarity have a median of {_megapixels(sizes[0])} megapixels,"
-            f" of the highest {_megapixels(sizes[-1])}"
-        )
     low, high = (percent(captions[end]["short_share"]) for end in (0, -1))
-    findings.append(
-        f"{low} of the captions of the lowest have fewer than 3 words, {high} of the highest"
+    small, large = (
+        f"{_megapixels(sizes[end])} megapixels and " if sizes else "" for end in (0, -1)
     )
-    finding = "; ".join(findings)
+    finding = (
+        f"Lowest tenth of similarity: {small}{low} captions of one or two words;"
+        f" highest: {large}{high}"
+    )
     listed = ", ".join(
         f"{row['tenth']}: {_megapixels(row)}, {percent(row['small_share'])} below 256 px"
         for row in sizes

@@ -27,7 +27,8 @@ from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, tra
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
 from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
 from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
-from laion_pipeline.warehouse.publishing import publish_parquet
+from laion_pipeline.warehouse.publishing import publish_csv, publish_parquet
+from laion_pipeline.warehouse.suffixes import SUFFIX_COLUMNS
 from laion_pipeline.warehouse.views import VIEWS, shorthand_views
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ ROWS_SHOWN = 50
 _LOADED: Schema = {
     **VIEWS,
     "shards": LEDGER_COLUMNS,
+    "public_suffixes": SUFFIX_COLUMNS,
     "provenance": PROVENANCE_COLUMNS,
     **PREVIOUS_TABLES,
 }
@@ -141,8 +143,10 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> TableResult:
-    """Compute a table, in the warehouse and as Parquet in `folder`.
+def materialize_table(
+    warehouse: Warehouse, table: Table, folder: Path, *, as_csv: bool = False
+) -> TableResult:
+    """Compute a table, in the warehouse and as Parquet in `folder`, as CSV too if asked for.
 
     Raises WarehouseError when `pairs` has not been loaded.
     """
@@ -172,6 +176,8 @@ def materialize_table(warehouse: Warehouse, table: Table, folder: Path) -> Table
             "columns": json.dumps({c.name: c.documentation for c in table.columns}),
         }
         rows = publish_parquet(connection, f"FROM {quoted(table.name)}", parquet, provenance, facts)
+        if as_csv:
+            publish_csv(connection, f"FROM {quoted(table.name)}", parquet.with_suffix(".csv"))
         few = rows if rows <= ROWS_SHOWN else 0
         shown = relation.limit(few).to_arrow_table().to_pylist()
     seconds = time.monotonic() - started

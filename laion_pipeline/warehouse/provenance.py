@@ -16,6 +16,7 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.shards import Listing
 from laion_pipeline.warehouse.pairs import reading
+from laion_pipeline.warehouse.suffixes import suffixes_version
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,9 @@ def record_provenance(
         score_model=release.score_model,
         complete=listing.complete,
         loaded_at=now,
-        data_version=version_of(shards, reading(release), defects_expression(release)),
+        data_version=version_of(
+            shards, reading(release), defects_expression(release), suffixes_version()
+        ),
     )
     recorded = Provenance.find(connection)
     if recorded is None or replace(recorded, loaded_at=now) != provenance:

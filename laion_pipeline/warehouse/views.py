@@ -11,6 +11,7 @@ from laion_pipeline.contract import quarantine_rules, reasons_expression
 from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES, Score
 from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.suffixes import hold_suffixes
 
 # The view by which rows of two revisions are told apart, without their captions and URLs.
 PAIR_KEYS_COLUMNS: Mapping[str, str] = {
@@ -31,7 +32,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
 
 
 def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
-    """Make the views on `pairs` as they are for a release, in place of those that are there."""
+    """Make the views on `pairs`, and what they are read beside, as they are for a release."""
     queries = {
         "valid_pairs": _valid_pairs(release),
         "quarantine": _quarantine(release),
@@ -40,6 +41,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
         "quarantine_rules": _quarantine_rules(release),
         **shorthand_views(release),
     }
+    hold_suffixes(connection)
     for name, query in queries.items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 

@@ -14,7 +14,6 @@ from sqlglot import exp
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.lineage import Lineage, column_lineage, source_tables
 from laion_pipeline.tables.table import Table
-from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import create_shorthands, load, make_tables, pairs, table_of, tables
 
 HISTORY = "release_history"
@@ -191,22 +190,17 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[World]:
     folder = tmp_path_factory.mktemp("sample")
     shards = generate_sample(folder / "shards", rows=600, shards=2)
     warehouse = load(folder / "shards")
-    _profile(warehouse)
+    make_tables(warehouse, folder / "tables")
     table = pq.read_table(shards[1])
     pq.write_table(pa.concat_tables([table[:-9], table[:5]]), shards[1])
     load(folder / "shards")
-    _profile(warehouse)
+    make_tables(warehouse, folder / "tables")
     names = {name for table in tables().values() for name in table.sources} | {HISTORY}
     with warehouse.connect() as connection:
         read = {name: connection.execute(f"FROM {name}").to_arrow_table() for name in names}
     popular = pairs(2100, url="https://popular.example") + pairs(80, first=5000, aesthetic=8.0)
     repeating = table_of(popular).append_column("shard_id", pa.array([0] * 2180, pa.int32()))
     return [read, {"valid_pairs": repeating}]
-
-
-def _profile(warehouse: Warehouse) -> None:
-    folder = warehouse.file.parent / "tables"
-    make_tables(warehouse, folder, "score_summary", "score_histogram", HISTORY)
 
 
 def _read(table: Table) -> frozenset[str]:

@@ -1,5 +1,6 @@
-"""Parquet files of the warehouse's rows: whole, in order, and saying where they come from."""
+"""Files of the warehouse's rows: whole, in order, and saying where they come from."""
 
+import csv
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -7,9 +8,9 @@ import pytest
 
 from laion_pipeline.errors import OutputError
 from laion_pipeline.warehouse import publishing
-from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse, literal
 from laion_pipeline.warehouse.provenance import Provenance
-from laion_pipeline.warehouse.publishing import publish_parquet
+from laion_pipeline.warehouse.publishing import publish_csv, publish_parquet
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5])
@@ -32,6 +33,18 @@ def test_rows_and_provenance(
         "laion_pipeline.fact": "it's",
     }.items() <= said.items()
     assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_csv_is_read_back_and_holds_no_formula(warehouse: Warehouse, tmp_path: Path) -> None:
+    texts = ["plain", "a,b", 'say "x"', "two\nlines", "\u4e16", "=1+1", "@x", "+1", "-1", "\tx"]
+    with warehouse.connect(read_only=True) as connection:
+        values = ", ".join(f"({literal(text)}, 7)" for text in texts)
+        publish_csv(connection, f"FROM (VALUES {values}) AS t(word, n)", tmp_path / "w.csv")
+    with (tmp_path / "w.csv").open(encoding="utf-8", newline="") as stream:
+        header, *rows = csv.reader(stream)
+    assert header == ["word", "n"]
+    assert [word for word, _ in rows] == texts[:5] + [f"'{text}" for text in texts[5:]]
+    assert {n for _, n in rows} == {"7"}
 
 
 def test_a_file_that_cannot_be_written_leaves_the_old_one(
