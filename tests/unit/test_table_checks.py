@@ -8,7 +8,17 @@ from laion_pipeline.quality.results import EXAMPLES, read_checks
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import SELF_CHECK, check_table
 from laion_pipeline.warehouse.connections import Warehouse
-from tests.builders import change, column, load, make_tables, pairs, reload, tables, write_shard
+from tests.builders import (
+    change,
+    column,
+    load,
+    make_tables,
+    pair,
+    pairs,
+    reload,
+    tables,
+    write_shard,
+)
 
 TAMPERINGS = {
     "score_summary": [
@@ -141,6 +151,31 @@ TAMPERINGS = {
         "DELETE FROM domain_summary WHERE rank = 2",
         "DELETE FROM domain_summary",
     ],
+    "duplicates": [
+        "UPDATE duplicates SET pairs = pairs + 1 WHERE key = 'hash'",
+        "UPDATE duplicates SET pairs = 1 WHERE key = 'url'",
+        "UPDATE duplicates SET pairs = NULL WHERE key = 'url'",
+        "UPDATE duplicates SET key = 'hash'",
+        "INSERT INTO duplicates FROM duplicates",
+        "DELETE FROM duplicates WHERE key = 'url'",
+        "DELETE FROM duplicates WHERE key = 'hash'",
+    ],
+    "duplicate_groups": [
+        "UPDATE duplicate_groups SET pairs = pairs + 1",
+        "UPDATE duplicate_groups SET rank = rank + 1",
+        "UPDATE duplicate_groups SET value = 'https://x'",
+        "DELETE FROM duplicate_groups WHERE key = 'url'",
+        "DELETE FROM duplicate_groups",
+    ],
+    "duplicate_summary": [
+        "UPDATE duplicate_summary SET pairs = pairs + 1 WHERE place = 2",
+        "UPDATE duplicate_summary SET groups = groups + 1 WHERE place = 2",
+        "UPDATE duplicate_summary SET removed = removed + 1 WHERE place = 3",
+        "UPDATE duplicate_summary SET removed_share = 0.5 WHERE place = 3",
+        "UPDATE duplicate_summary SET groups = NULL WHERE place = 3",
+        "DELETE FROM duplicate_summary WHERE place = 4",
+        "DELETE FROM duplicate_summary",
+    ],
     "score_extremes": [
         "DELETE FROM score_extremes WHERE score = 'punsafe' AND extreme = 'top' AND rank = 7",
         "DELETE FROM score_extremes WHERE score = 'punsafe' AND extreme = 'top'",
@@ -191,7 +226,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     generate_sample(folder / "shards", rows=600, shards=1)
     warehouse = load(folder / "shards")
     make_tables(warehouse, folder / "tables")
-    write_shard(folder / "shards", "new.parquet", pairs(7, first=10**6))
+    repeated = [pair(7, url="https://host.example/12.jpg")] * 2
+    write_shard(folder / "shards", "new.parquet", pairs(7, first=10**6) + repeated)
     reload(warehouse, folder / "shards")
     make_tables(warehouse, folder / "tables")
     return warehouse

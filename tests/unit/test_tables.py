@@ -58,6 +58,9 @@ COLUMNS = {
     "host_counts": "rank host pairs share cumulative_share mean_aesthetic mean_punsafe"
     " mean_pwatermark watermarked_share",
     "domain_summary": "rank domain pairs share small_provider",
+    "duplicates": "key value pairs",
+    "duplicate_groups": "key rank value pairs",
+    "duplicate_summary": "key place copies groups pairs removed removed_share",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
     "quarantine_counts": "reason shard rows",
@@ -81,6 +84,9 @@ ORACLES = {
     "host_totals": oracles.host_totals,
     "host_counts": oracles.host_counts,
     "domain_summary": oracles.domain_summary,
+    "duplicates": oracles.duplicates,
+    "duplicate_groups": oracles.duplicate_groups,
+    "duplicate_summary": oracles.duplicate_summary,
 }
 OF_VALID_PAIRS = [name for name in tables() if loaded_sources(name) == {"valid_pairs"}]
 
@@ -389,6 +395,23 @@ HOSTED_ROWS = st.lists(
 @example(rows=[pair(url=f"https://h{n}.com/{m}") for n in range(61) for m in range(n % 3 + 1)])
 def test_a_table_of_any_hosts_is_right(name: str, rows: list[Row]) -> None:
     assert_close(compute(name, with_shard(rows)), ORACLES[name](rows))
+
+
+REPEATED_ROWS = st.lists(
+    st.builds(
+        pair, url=st.integers(0, 5).map("https://a.com/{}".format),
+        hash=st.none() | st.integers(-3, 9),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["duplicates", "duplicate_groups", "duplicate_summary"])
+@given(rows=REPEATED_ROWS)
+@example(rows=[pair(hash=n // 2, url=f"https://a.com/{n // 3}") for n in range(4000)])
+@example(rows=[pair(hash=n % 40, url=f"https://a.com/{n // 101}") for n in range(450)])
+def test_a_table_of_any_repetitions_is_right(name: str, rows: list[Row]) -> None:
+    assert compute(name, with_shard(rows)) == ORACLES[name](rows)
 
 
 def test_every_suffix_is_known() -> None:
