@@ -92,6 +92,7 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
             )
             with published(path) as beside:
                 figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
+            figure.set_layout_engine("none")  # it takes long, and the other file has the same
     logger.info("%s: %s", chart.name, drawing.title)
     if any("missing from font" in str(each.message) for each in warned):
         logger.warning(

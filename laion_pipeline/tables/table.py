@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -94,7 +95,7 @@ class Table:
         """The other derived tables that it reads."""
         return self.sources - LOADED_TABLES
 
-    @property
+    @cached_property
     def code_version(self) -> str:
         """Changes when the SQL does, and only then: not with comments or white space."""
         query = exp.expand(sqlglot.parse_one(self.sql, dialect="duckdb"), _SHORT_FOR)

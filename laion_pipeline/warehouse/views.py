@@ -3,6 +3,7 @@
 Others say what the release is made of, so that SQL need not name its columns, scores and rules.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 
 import duckdb
@@ -10,7 +11,9 @@ import duckdb
 from laion_pipeline.contract import quarantine_rules, reasons_expression
 from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES, Score
+from laion_pipeline.releases.recipes import FILTERS
 from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.connections import literal
 from laion_pipeline.warehouse.suffixes import hold_suffixes
 
 # The view by which rows of two revisions are told apart, without their captions and URLs.
@@ -51,7 +54,8 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
 
     `scores` has a row for each score of a release, with what is known of it. `pair_scores` has a
     row for each score of a valid pair: the name of the score, its value, and all columns of the
-    pair. `pair_captions` has the valid pairs with what their captions are like.
+    pair. `pair_captions` has the valid pairs with what their captions are like. `filters` has a row
+    for each published filter, and `pair_filters` a mask for each valid pair of those that keep it.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
@@ -66,7 +70,37 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
         "scores": " UNION ALL ".join(facts) or none,
         "pair_scores": " UNION ALL ".join(values) or nothing,
         "pair_captions": f"SELECT {captions}, valid_pairs.* FROM valid_pairs",
+        "filters": _filters(release),
+        "pair_filters": _pair_filters(captions),
     }
+
+
+# The mask of each condition that some published filter has.
+_FILTER_MASKS = {
+    condition: 1 << place
+    for place, condition in enumerate(dict.fromkeys(kept.predicate for kept in FILTERS))
+}
+
+
+def _filters(release: Release) -> str:
+    steps: Counter[str] = Counter()
+    rows = []
+    for kept in FILTERS:
+        steps[kept.recipe] += 1
+        known = str(kept.is_known(release)).lower()
+        rows.append(
+            f"SELECT {literal(kept.recipe)} AS recipe, {steps[kept.recipe]} AS step,"
+            f" {literal(kept.words)} AS condition, {literal(kept.source)} AS source,"
+            f" {_FILTER_MASKS[kept.predicate]} AS mask, {known} AS known"
+        )
+    return " UNION ALL ".join(rows)
+
+
+def _pair_filters(captions: str) -> str:
+    masks = " + ".join(
+        f"CASE WHEN {condition} THEN {mask} ELSE 0 END" for condition, mask in _FILTER_MASKS.items()
+    )
+    return f"SELECT {masks} AS mask FROM (SELECT {captions}, valid_pairs.* FROM valid_pairs)"
 
 
 def _facts(score: Score) -> str:

@@ -176,6 +176,16 @@ TAMPERINGS = {
         "DELETE FROM duplicate_summary WHERE place = 4",
         "DELETE FROM duplicate_summary",
     ],
+    "training_filters": [
+        "UPDATE training_filters SET pairs_together = pairs_alone + 1 WHERE step = 1",
+        "UPDATE training_filters SET pairs_alone = pairs_alone * 1000 WHERE step = 1",
+        "UPDATE training_filters SET share_alone = share_alone / 2",
+        "UPDATE training_filters SET share_together = 1 WHERE step = 3",
+        "UPDATE training_filters SET pairs_alone = NULL WHERE step = 2",
+        "UPDATE training_filters SET condition = 'none' WHERE step = 2",
+        "DELETE FROM training_filters WHERE step = 2",
+        "DELETE FROM training_filters",
+    ],
     "score_extremes": [
         "DELETE FROM score_extremes WHERE score = 'punsafe' AND extreme = 'top' AND rank = 7",
         "DELETE FROM score_extremes WHERE score = 'punsafe' AND extreme = 'top'",

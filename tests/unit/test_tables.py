@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases import columns
+from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import check_table, materialize_table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
@@ -61,6 +62,8 @@ COLUMNS = {
     "duplicates": "key value pairs",
     "duplicate_groups": "key rank value pairs",
     "duplicate_summary": "key place copies groups pairs removed removed_share",
+    "training_filters": "recipe step condition pairs_alone share_alone pairs_together"
+    " share_together source",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
     "quarantine_counts": "reason shard rows",
@@ -412,6 +415,43 @@ REPEATED_ROWS = st.lists(
 @example(rows=[pair(hash=n % 40, url=f"https://a.com/{n // 101}") for n in range(450)])
 def test_a_table_of_any_repetitions_is_right(name: str, rows: list[Row]) -> None:
     assert compute(name, with_shard(rows)) == ORACLES[name](rows)
+
+
+FILTERED_ROWS = st.lists(
+    st.builds(
+        pair, width=st.none() | st.integers(190, 620), height=st.none() | st.integers(190, 620),
+        text=TEXTS, aesthetic=st.none() | st.sampled_from([4.5, 5.0, 7.0]) | st.floats(0, 10),
+        punsafe=st.none() | st.sampled_from([0.1, 0.5, 0.98]) | st.floats(0, 1),
+        pwatermark=st.none() | st.sampled_from([0.5, 0.8]) | st.floats(0, 1),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(FILTERED_ROWS)
+@example([pair(width=w, height=h) for w in (199, 200, 201, 511, 512, 600) for h in (200, 512, 600)])
+def test_filters_of_any_rows_are_right(rows: list[Row]) -> None:
+    found = compute("training_filters", with_shard(rows))
+    assert_close([line[:-1] for line in found], oracles.training_filters(rows))
+    assert all(len(str(line[-1])) > 20 for line in found), "each says where it is from"
+
+
+def test_filters_on_what_a_release_lacks_are_unknown(tmp_path: Path) -> None:
+    warehouse = load_rows(
+        tmp_path, pairs(20), Release(name="bare", columns=("url", "text", "punsafe"))
+    )
+    materialize_table(warehouse, tables()["training_filters"], tmp_path)
+    found = {
+        (recipe, step): (alone, together)
+        for recipe, step, alone, together in fetch(
+            warehouse, "SELECT recipe, step, pairs_alone, pairs_together FROM training_filters"
+        )
+    }
+    assert found["DataComp basic", 2] == (20, 20)
+    assert found["DataComp basic", 3] == (None, None)
+    assert found["LAION-Aesthetics V1", 1] == (None, None)
+    assert found["LAION-Aesthetics V1", 2] == (20, None), "after one that cannot be told"
+    assert check_table(warehouse, tables()["training_filters"], 16).status == "passed"
 
 
 def test_every_suffix_is_known() -> None:
