@@ -4,11 +4,12 @@ import math
 import re
 import statistics
 import unicodedata
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from ipaddress import ip_address
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +63,72 @@ def score_histogram(rows: Sequence[Row]) -> list[Line]:
                 (score, k / per_unit, (k + 1) / per_unit, counts[k])
                 for k in range(min(counts), max(counts) + 1)
             )
+    return lines
+
+
+def score_joint_histogram(rows: Sequence[Row]) -> list[Line]:
+    def bins(row: Row) -> dict[str, tuple[int, int]]:
+        found = {
+            score: (bin_of(row[score], per_unit), per_unit)
+            for score, per_unit in BINS_PER_UNIT.items()
+            if row[score] is not None
+        }
+        for width, height in sizes([row]):
+            found["log2 pixels"] = (math.floor(math.log2(float(width) * height) * 4), 4)
+        return found
+
+    counts = Counter(
+        (x, y, at[x], at[y])
+        for at in map(bins, rows)
+        for x, y in (
+            ("aesthetic", "punsafe"), ("aesthetic", "pwatermark"), ("aesthetic", "similarity"),
+            ("similarity", "log2 pixels"),
+        )
+        if x in at and y in at
+    )  # fmt: skip
+    return [
+        (x, y, a / m, (a + 1) / m, b / n, (b + 1) / n, pairs)
+        for (x, y, (a, m), (b, n)), pairs in sorted(counts.items())
+    ]
+
+
+def _measures(row: Row) -> dict[str, float]:
+    found = {score: row[score] for score in SCORES if row[score] is not None}
+    found["characters"] = len(row["text"])
+    for width, height in sizes([row]):
+        found |= {"aspect ratio": width / height, "log2 pixels": math.log2(width * height)}
+    return found
+
+
+def _ranks(values: Sequence[float]) -> list[float]:
+    """From 1; equal values share the mean of their ranks."""
+    ordered = sorted(values)
+    return [(bisect_left(ordered, v) + bisect_right(ordered, v) + 1) / 2 for v in values]
+
+
+def _correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
+    if len(set(a)) < 2 or len(set(b)) < 2:
+        return None
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+def score_correlations(rows: Sequence[Row]) -> list[Line]:
+    """Of as few rows as there are no more than are ranked."""
+    found = [_measures(row) for row in rows]
+    ranks: list[dict[str, float]] = [{} for _ in found]
+    for name in {name for each in found for name in each}:
+        having = [n for n, each in enumerate(found) if name in each]
+        for n, rank in zip(having, _ranks([found[n][name] for n in having]), strict=True):
+            ranks[n][name] = rank
+    lines: list[Line] = []
+    for a, b in combinations(sorted({name for each in found for name in each}), 2):
+        both = [n for n, each in enumerate(found) if a in each and b in each]
+        if both:
+            pearson, spearman = (
+                _correlation([of[n][a] for n in both], [of[n][b] for n in both])
+                for of in (found, ranks)
+            )
+            lines.append((a, b, len(both), pearson, spearman))
     return lines
 
 

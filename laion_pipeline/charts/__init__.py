@@ -2,7 +2,9 @@
 
 from laion_pipeline.charts.captions import TOP_WORDS
 from laion_pipeline.charts.chart import Chart, ChartResult, preview, render_chart, require_current
+from laion_pipeline.charts.correlations import CORRELATION_MATRIX
 from laion_pipeline.charts.cropping import TRAINING_CROPS
+from laion_pipeline.charts.densities import SCORE_DENSITIES
 from laion_pipeline.charts.duplicates import DUPLICATE_SIZES
 from laion_pipeline.charts.filters import TRAINING_FUNNELS
 from laion_pipeline.charts.hosts import TOP_HOSTS
@@ -13,9 +15,9 @@ from laion_pipeline.charts.similarity import SIMILARITY_TENTHS
 from laion_pipeline.charts.thresholds import THRESHOLD_CURVES
 
 CHARTS: tuple[Chart, ...] = (
-    AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS, THRESHOLD_CURVES, TOP_RESOLUTIONS,
-    RESOLUTION_SHAPES, TRAINING_CROPS, SIMILARITY_TENTHS, TOP_WORDS,
-    TOP_HOSTS, DUPLICATE_SIZES, TRAINING_FUNNELS,
+    AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS, THRESHOLD_CURVES, SCORE_DENSITIES,
+    CORRELATION_MATRIX, TOP_RESOLUTIONS, RESOLUTION_SHAPES, TRAINING_CROPS, SIMILARITY_TENTHS,
+    TOP_WORDS, TOP_HOSTS, DUPLICATE_SIZES, TRAINING_FUNNELS,
 )  # fmt: skip
 
 __all__ = ["CHARTS", "Chart", "ChartResult", "preview", "render_chart", "require_current"]

@@ -32,7 +32,7 @@ def _training_crops(figure: Figure, tables: Tables) -> Drawing:
         title="large enough to need no enlarging", xlabel="training size in px",
         ylabel="share of the pairs of known size",
     )  # fmt: skip
-    kept.legend(frameon=False)
+    kept.legend(frameon=False, loc="upper right")
     # What is cut away of all pairs is the same for every size.
     quantiles = {
         method: [rows[method, "all"][sides[0]][quantile] for quantile in _QUANTILES]

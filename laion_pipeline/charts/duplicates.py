@@ -41,7 +41,7 @@ def _duplicate_sizes(figure: Figure, tables: Tables) -> Drawing:
     axes.yaxis.set_major_formatter(FuncFormatter(count))
     axes.set(xlabel="pairs that have the same", ylabel="pairs in such groups (log)")
     axes.grid(visible=False, axis="x")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     finding = "Deduplication would remove " + " and ".join(
         f"{percent(share)} of the pairs by {_NAMES[key]}" for key, share in removed.items()
     )

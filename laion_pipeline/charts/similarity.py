@@ -68,7 +68,7 @@ def _draw_captions(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set(title="captions that say little", ylabel="share of the pairs of the tenth")
     axes.set_ylim(0, max(0.001, axes.get_ylim()[1] * 1.15))
     axes.yaxis.set_major_formatter(PercentFormatter(1))
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="upper right")
     _label_tenths(axes)
 
 

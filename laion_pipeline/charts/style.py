@@ -11,6 +11,7 @@ INK = "#222222"
 FAINT = "#666666"
 GRID = "#dddddd"
 SHADES = "Blues"  # of densities: dark is many
+AGAINST_OR_TOGETHER = "RdBu"  # of correlations: red is -1, blue 1
 
 
 def percent(share: float) -> str:

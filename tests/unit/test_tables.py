@@ -44,6 +44,8 @@ from tests.builders import (
 COLUMNS = {
     "score_summary": "score pairs nulls minimum maximum mean stddev p01 p05 p25 p50 p75 p95 p99",
     "score_histogram": "score bin_lower bin_upper pairs",
+    "score_correlations": "measure other pairs pearson spearman",
+    "score_joint_histogram": "x y x_lower x_upper y_lower y_upper pairs",
     "score_thresholds": "score keeps threshold pairs share",
     "resolution_counts": "rank width height pairs share",
     "resolution_summary": "measure place class pairs share",
@@ -76,6 +78,7 @@ COLUMNS = {
 ORACLES = {
     "score_summary": oracles.score_summary,
     "score_histogram": oracles.score_histogram,
+    "score_joint_histogram": oracles.score_joint_histogram,
     "score_thresholds": oracles.score_thresholds,
     "resolution_counts": oracles.resolution_counts,
     "resolution_summary": oracles.resolution_summary,
@@ -285,6 +288,59 @@ def test_a_summary_of_any_rows_is_right(rows: list[Row]) -> None:
 @example([pair(punsafe=math.nextafter(k / 100, 0)) for k in range(101)])
 def test_a_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
     assert compute("score_histogram", with_shard(rows)) == oracles.score_histogram(rows)
+
+
+VARIED_ROWS = st.lists(
+    st.builds(
+        pair, text=st.sampled_from(["a", "bc", "d" * 40]),
+        width=st.none() | st.sampled_from([1, 20, 300]),
+        height=st.none() | st.sampled_from([1, 20, 300]),
+        similarity=st.sampled_from([-1.0, 0.25, 0.3]), punsafe=st.sampled_from([0.0, 0.5, 1.0]),
+        pwatermark=st.none() | st.sampled_from([0.0, 1.0]), aesthetic=st.integers(0, 10).map(float),
+        hash=st.none() | st.integers(-9, 9),
+    ),
+    max_size=40,
+)  # fmt: skip
+
+
+@given(VARIED_ROWS)
+@example([pair(n, aesthetic=float(n), punsafe=1 - n / 9) for n in range(10)])
+def test_correlations_of_any_rows_are_right(rows: list[Row]) -> None:
+    found, expected = (
+        compute("score_correlations", with_shard(rows)),
+        oracles.score_correlations(rows),
+    )
+    assert [line[:3] for line in found] == [line[:3] for line in expected]
+    for line, other in zip(found, expected, strict=True):
+        for value, wanted in zip(line[3:], other[3:], strict=True):
+            assert value == (None if wanted is None else pytest.approx(wanted, abs=1e-6))
+
+
+def test_of_many_rows_a_sample_is_ranked() -> None:
+    """By hash, here of every other row; by URL where there is none."""
+    rows = [pair(hash=n, aesthetic=float(n % 2), punsafe=n / 10**6) for n in range(600_000)]
+    bare = [{**row, "hash": None, "url": f"https://a.com/{n}"} for n, row in enumerate(rows)]
+    for given_, varies in ((rows, False), (bare, True)):
+        found = {line[:2]: line[2:] for line in compute("score_correlations", with_shard(given_))}
+        pairs_, pearson, spearman = found["aesthetic", "punsafe"]
+        assert pairs_ == 600_000
+        assert pearson == pytest.approx(0, abs=1e-4), "of all rows"
+        assert (spearman is not None) == varies, "even hashes have one and the same score"
+
+
+def test_the_correlations_show_every_score() -> None:
+    measures = {line[0] for line in compute("score_correlations", with_shard(pairs(3)))}
+    measures |= {line[1] for line in compute("score_correlations", with_shard(pairs(3)))}
+    assert columns.SCORES.keys() <= measures, "compare it in score_correlations.sql"
+
+
+@given(ROWS)
+@example([pair(similarity=value, aesthetic=7.05) for value in EDGES])
+@example([pair(similarity=k / 200, aesthetic=k / 20 + 10) for k in range(-200, 1)])
+@example([pair(width=2**k, height=n) for k in range(12) for n in (1, 2, 3)])
+def test_a_joint_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
+    found = compute("score_joint_histogram", with_shard(rows))
+    assert found == oracles.score_joint_histogram(rows)
 
 
 @given(ROWS)
