@@ -46,7 +46,7 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         name=table.name,
         description=table.description,
         deps=sorted({asset_of(source) for source in table.sources}),
-        group_name="tables",
+        group_name=table.subject,
         kinds={"duckdb", "sql"},
         retry_policy=RETRIES,
         code_version=table.code_version,

@@ -14,7 +14,7 @@ from tests.end_to_end.browser import browsing
 from tests.end_to_end.ui import Ui, serving
 
 DOCS = Path(__file__).resolve().parent
-GROUPS = ("ingest", "tables")
+GROUPS = ("ingest", "scores")
 SETTLED_MILLISECONDS = 5000  # the UI lays out and draws by degrees
 
 
@@ -40,7 +40,7 @@ def _photograph_graph(page: Page, ui: Ui) -> None:
     page.set_viewport_size({"width": 2000, "height": 1650})
     expanded = ",".join(f"global%40global%3A{group}" for group in GROUPS)
     page.goto(f"{ui.address}/asset-groups?expanded={expanded}")
-    page.get_by_text("resolution_counts").first.wait_for()
+    page.get_by_text("score_summary").first.wait_for()
     page.wait_for_timeout(SETTLED_MILLISECONDS)
     page.screenshot(
         path=DOCS / "asset-graph.png",

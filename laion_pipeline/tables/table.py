@@ -76,12 +76,13 @@ class TableColumn:
 
 @dataclass(frozen=True)
 class Table:
-    """A derived table as its file describes it.
+    """A derived table as its file describes it, in the folder of its subject.
 
     `history` has the columns of one that reads what it was before, with their types.
     """
 
     name: str
+    subject: str
     description: str
     sql: str
     columns: tuple[TableColumn, ...]
@@ -214,6 +215,7 @@ class _Source:
     `query` is the first in full, with what shorthand views stand for in their place.
     """
 
+    subject: str
     sql: str
     check_sql: str
     query: exp.Query
@@ -232,7 +234,7 @@ def _parse(file: Path) -> _Source:
     query = exp.expand(query, _SHORT_FOR)
     if not (isinstance(query, exp.Query) and isinstance(check, exp.Query)):
         raise ValueError(f"{file}: both statements must be queries")  # noqa: TRY004 - its content
-    return _Source(sql, check_sql, query, check)
+    return _Source(file.parent.name, sql, check_sql, query, check)
 
 
 def _describe(name: str, source: _Source, schema: Schema) -> Table:
@@ -247,6 +249,7 @@ def _describe(name: str, source: _Source, schema: Schema) -> Table:
         raise ValueError(f"{name}.sql: a comment is missing behind {', '.join(bare)}")
     return Table(
         name=name,
+        subject=source.subject,
         description=_leading_comment(source.query),
         sql=source.sql,
         columns=columns,
