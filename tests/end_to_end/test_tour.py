@@ -86,7 +86,11 @@ def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
     page.get_by_role("button", name=f"Materialize all ({ASSETS})").click()
     assert end_of_run(ui, 1) == "SUCCESS"
     page.get_by_role("link", name="Catalog").click()
+    size = page.viewport_size
+    assert size
+    page.set_viewport_size({**size, "height": 100 * ASSETS})  # only what is in sight is drawn
     expect(page.get_by_text("Materialized", exact=True)).to_have_count(ASSETS)
+    page.set_viewport_size(size)
 
     # The planted rows are found: a check names them, and shows some.
     page.goto(f"{ui.address}/assets/pairs?view=checks")
