@@ -24,8 +24,8 @@ class Provenance:
     """Where the rows of `pairs` come from; `made_up` when they are nobody's real data.
 
     `complete` when all shards of the revision are loaded, not only the first few. `loaded_at` is
-    in UTC. `data_version` is made from the content of the shards and from how they are read, and so
-    is equal just for equal rows.
+    in UTC. `data_version` is made from the content of the shards, from how they are read, and from
+    the list of public suffixes: while it is the same, so is what is made of the rows.
     """
 
     release: str
