@@ -59,13 +59,13 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with laion.sound(table.derived_sources) as (session, provenance):
-            result = materialize_table(
-                session.warehouse, table, session.paths.tables, as_csv=table.name in _ALSO_AS_CSV
-            )
-            checks = [
-                check_table(session.warehouse, table, result.rows),
-                *check_contract(session, table.name),
-            ]
+            with session.warehouse.kept_open():
+                as_csv = table.name in _ALSO_AS_CSV
+                result = materialize_table(
+                    session.warehouse, table, session.paths.tables, as_csv=as_csv
+                )
+                own = check_table(session.warehouse, table, result.rows)
+            checks = [own, *check_contract(session, table.name)]
         yield dg.MaterializeResult(
             metadata={
                 **laion.told(provenance, result.rows_read),

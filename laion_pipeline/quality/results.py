@@ -168,11 +168,7 @@ def record_checks(
 
 def _create(connection: duckdb.DuckDBPyConnection) -> None:
     """Make the table; one of an older version of this project is made again."""
-    there = connection.execute(
-        "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = 'check_results'"
-        " ORDER BY column_index"
-    ).fetchall()
-    if there != list(_COLUMNS.items()):
+    if _columns_there(connection) != list(_COLUMNS.items()):
         columns = ", ".join(f"{name} {type_}" for name, type_ in _COLUMNS.items())
         connection.execute("DROP TABLE IF EXISTS check_results")
         connection.execute(f"CREATE TABLE check_results ({columns})")
@@ -190,12 +186,21 @@ def read_checks(connection: duckdb.DuckDBPyConnection) -> tuple[RecordedCheck, .
 
 def find_checks(connection: duckdb.DuckDBPyConnection) -> tuple[RecordedCheck, ...]:
     """The same; none when nothing has been checked yet."""
-    if not connection.execute("FROM duckdb_tables() WHERE table_name = 'check_results'").fetchall():
+    if not _columns_there(connection):
         return ()
     rows = connection.execute(
         f"SELECT {', '.join(_COLUMNS)} FROM check_results ORDER BY asset <> 'pairs', asset, rowid"
     ).fetchall()
     return tuple(_read(dict(zip(_COLUMNS, row, strict=True))) for row in rows)
+
+
+def _columns_there(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
+    """The table's columns with their types; none when there is no such table."""
+    try:
+        table = connection.table("check_results")
+    except duckdb.CatalogException:
+        return []
+    return list(zip(table.columns, map(str, table.types), strict=True))
 
 
 def _read(values: dict[str, Any]) -> RecordedCheck:

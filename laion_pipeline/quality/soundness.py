@@ -30,11 +30,8 @@ def require_sound(connection: duckdb.DuckDBPyConnection, tables: Iterable[str] =
     provenance = Provenance.read(connection)
     checks = [check for check in find_checks(connection) if check.blocking]
     _require_checked("pairs", checks, provenance)
-    made = {
-        table: version
-        for table, version in read_made(connection).items()
-        if _exists(connection, table)
-    }
+    there = _tables(connection)
+    made = {name: version for name, version in read_made(connection).items() if name in there}
     needed = sorted(tables)
     if missing := [table for table in needed if table not in made]:
         raise UnsoundError(f"not made yet: {', '.join(missing)}", needs=missing)
@@ -62,11 +59,10 @@ def _require_checked(asset: str, blocking: Sequence[RecordedCheck], provenance: 
 
 def read_made(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     """Which version of the rows each derived table was made from."""
-    if not _exists(connection, _MADE):
+    if _MADE not in _tables(connection):
         return {}
     return dict(connection.execute(f"SELECT name, data_version FROM {_MADE}").fetchall())
 
 
-def _exists(connection: duckdb.DuckDBPyConnection, table: str) -> bool:
-    found = connection.execute("FROM duckdb_tables() WHERE table_name = ?", [table]).fetchone()
-    return found is not None
+def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    return {name for (name,) in connection.execute("SHOW TABLES").fetchall()}

@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,6 +57,7 @@ class Warehouse:
     memory_limit: str
     threads: int | None
     busy_wait_seconds: float = 60
+    _open: list[duckdb.DuckDBPyConnection] = field(default_factory=list, repr=False, compare=False)
 
     def config(self) -> dict[str, str | bool | int | float | list[str]]:
         """DuckDB's settings: within the limits, spilling beside the file, never online."""
@@ -87,7 +88,9 @@ class Warehouse:
         if not read_only and not self.file.exists():
             forget_damage(self.file)
         connection = self.opened(
-            lambda: duckdb.connect(self.file, read_only=read_only, config=self.config())
+            self._open[-1].cursor
+            if self._open
+            else lambda: duckdb.connect(self.file, read_only=read_only, config=self.config())
         )
         try:
             room = int(shutil.disk_usage(self.file.parent).free * _SHARE_FOR_SPILLING)
@@ -101,6 +104,21 @@ class Warehouse:
             raise meaning from error
         finally:
             connection.close()
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """In the block, `connect` gives further connections to a file that is open already.
+
+        Opening takes longer than most statements on few rows. All of them can write then.
+
+        Raises what `connect` raises.
+        """
+        with self.connect() as connection:
+            self._open.append(connection)
+            try:
+                yield
+            finally:
+                self._open.pop()
 
     def _meaning(self, error: Exception) -> BaseException | None:
         """What an error of DuckDB's means to a user; None where it is a fault of ours."""
