@@ -10,6 +10,8 @@ from pathlib import Path
 
 import matplotlib as mpl
 import pyarrow as pa
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -23,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # In a chart's PNG, which rows it shows.
 _DATA_VERSION = "Data version"
+
+_DPI = 160  # of the PNG: twice of what a screen has
 
 Tables = Mapping[str, pa.Table]
 
@@ -73,26 +77,23 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
     style = {**STYLE, **fonts(), "svg.hashsalt": chart.name}
     with mpl.rc_context(style), warnings.catch_warnings(record=True) as warned:
         warnings.filterwarnings("always", "Glyph .* missing")
-        figure = Figure(figsize=(9, chart.height_inches), layout="constrained")
+        figure = Figure(figsize=(9, chart.height_inches), dpi=_DPI, layout="constrained")
         drawing = chart.draw(figure, tables)
         _frame(figure, drawing, provenance, pairs)
         png, svg = folder / f"{chart.name}.png", folder / f"{chart.name}.svg"
-        source = f"{provenance.title}, revision {provenance.revision}"
-        for path in (png, svg):
-            # No date of drawing in the file, so that the bytes tell whether the data changed.
-            metadata: dict[str, str | None] = {
-                "Title": drawing.title,
-                "Description": drawing.alt,
-                "Source": source,
-            }
-            metadata |= (
-                {"Date": None}
-                if path.suffix == ".svg"
-                else {"Software": None, _DATA_VERSION: provenance.data_version}
-            )
-            with published(path) as beside:
-                figure.savefig(beside, format=path.suffix[1:], dpi=160, metadata=metadata)
-            figure.set_layout_engine("none")  # it takes long, and the other file has the same
+        said = {
+            "Title": drawing.title,
+            "Description": drawing.alt,
+            "Source": f"{provenance.title}, revision {provenance.revision}",
+        }
+        # By its canvas, since `savefig` draws all twice; without the date of drawing, so that the
+        # bytes tell whether the data changed.
+        with published(png) as beside:
+            metadata = {**said, "Software": None, _DATA_VERSION: provenance.data_version}
+            FigureCanvasAgg(figure).print_png(beside, metadata=metadata)
+        figure.set_layout_engine("none")  # it takes long, and the other file has the same
+        with published(svg) as beside:
+            FigureCanvasSVG(figure).print_svg(beside, metadata={**said, "Date": None})
     logger.info("%s: %s", chart.name, drawing.title)
     if any("missing from font" in str(each.message) for each in warned):
         logger.warning(
