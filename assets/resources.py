@@ -72,6 +72,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     _held: ExitStack | None = PrivateAttr(default=None)
     _session: Session | None = PrivateAttr(default=None)
     _began: float = PrivateAttr(default=0.0)
+    _tags: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @classmethod
     def from_environment(cls) -> "Laion":
@@ -91,7 +92,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
                 log_outcome(context, self._session)
 
     def _begin(self, held: ExitStack) -> None:
-        self._held, self._session = held, None
+        self._held, self._session, self._tags = held, None, {}
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -138,7 +139,9 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         if context.instance and context.run:
             tags = {RELEASE_TAG: session.release.name, REVISION_TAG: revision}
             told = {name: value for name, value in tags.items() if value}
-            context.instance.add_run_tags(context.run.run_id, told)
+            if not told.items() <= self._tags.items():
+                context.instance.add_run_tags(context.run.run_id, told)
+                self._tags |= told
 
     @property
     def _program(self) -> str:

@@ -90,10 +90,14 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
         # bytes tell whether the data changed.
         with published(png) as beside:
             metadata = {**said, "Software": None, _DATA_VERSION: provenance.data_version}
-            FigureCanvasAgg(figure).print_png(beside, metadata=metadata)
+            FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
+                beside, metadata=metadata
+            )
         figure.set_layout_engine("none")  # it takes long, and the other file has the same
         with published(svg) as beside:
-            FigureCanvasSVG(figure).print_svg(beside, metadata={**said, "Date": None})
+            FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+                beside, metadata={**said, "Date": None}
+            )
     logger.info("%s: %s", chart.name, drawing.title)
     if any("missing from font" in str(each.message) for each in warned):
         logger.warning(

@@ -53,22 +53,29 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
     """The views that save SQL from saying the same again and again, as queries.
 
     `scores` has a row for each score of a release, with what is known of it. `pair_scores` has a
-    row for each score of a valid pair: the name of the score, its value, and all columns of the
-    pair. `pair_captions` has the valid pairs with what their captions are like. `filters` has a row
-    for each published filter, and `pair_filters` a mask for each valid pair of those that keep it.
+    row for each score of a valid pair: the name of the score, its value, the bin that holds it, the
+    strictest threshold that keeps it, and all columns of the pair. `pair_bins` has the valid pairs
+    with the bin of each score, and `pair_captions` with what their captions are like. `filters` has
+    a row for each published filter, and `pair_filters` a mask for each valid pair of those that
+    keep it.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
-        f"SELECT '{score}' AS score, {score} AS value, valid_pairs.* FROM valid_pairs"
-        f" WHERE {score} IS NOT NULL"
+        f"SELECT '{score}' AS score, {score} AS value, {_bin(SCORES[score])} AS bin,"
+        f" {_step(SCORES[score])} AS step, valid_pairs.* FROM valid_pairs WHERE {score} IS NOT NULL"
         for score in release.scores
     ]
+    bins = ", ".join(f"{_bin(score)} AS {score.name}_bin" for score in SCORES.values())
     none = f"FROM ({_facts(next(iter(SCORES.values())))}) WHERE false"
     captions = ", ".join(f"{sql} AS {name}" for name, sql in CAPTION_FACTS.items())
-    nothing = "SELECT '' AS score, 0e0 AS value, valid_pairs.* FROM valid_pairs WHERE false"
+    nothing = (
+        "SELECT '' AS score, 0e0 AS value, CAST(0 AS BIGINT) AS bin, CAST(0 AS BIGINT) AS step,"
+        " valid_pairs.* FROM valid_pairs WHERE false"
+    )
     return {
         "scores": " UNION ALL ".join(facts) or none,
         "pair_scores": " UNION ALL ".join(values) or nothing,
+        "pair_bins": f"SELECT {bins}, valid_pairs.* FROM valid_pairs",
         "pair_captions": f"SELECT {captions}, valid_pairs.* FROM valid_pairs",
         "filters": _filters(release),
         "pair_filters": _pair_filters(captions),
@@ -108,6 +115,32 @@ def _facts(score: Score) -> str:
         f"SELECT '{score.name}' AS score, {score.bins_per_unit} AS bins_per_unit,"
         f" {score.steps_per_unit} AS steps_per_unit,"
         f" {str(score.higher_is_better).lower()} AS higher_is_better"
+    )
+
+
+def _bin(score: Score) -> str:
+    """The bin that a score is in, counted from 0."""
+    return _rounded_down(score.name, score.bins_per_unit)
+
+
+def _step(score: Score) -> str:
+    """The strictest threshold that keeps a pair of that score, counted from 0."""
+    if score.higher_is_better:
+        return _rounded_down(score.name, score.steps_per_unit)
+    return f"-({_rounded_down(f'(-{score.name})', score.steps_per_unit)})"
+
+
+def _rounded_down(value: str, per_unit: int) -> str:
+    """How many edges there are up to a value from 0, `per_unit` of them a unit; less below 0.
+
+    Multiplying rounds, so that next to an edge it may tell the wrong side. There the double nearest
+    to the edge decides, which dividing a whole number gives.
+    """
+    place = f"{value} * {per_unit}"
+    edge = f"round({place})"
+    return (
+        f"CAST(CASE WHEN abs({place} - {edge}) > 1e-9 THEN floor({place})"
+        f" WHEN {value} < {edge} / {per_unit} THEN {edge} - 1 ELSE {edge} END AS BIGINT)"
     )
 
 

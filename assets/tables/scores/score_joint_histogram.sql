@@ -10,57 +10,14 @@ with bins as (
         4 as size
     from scores
 ),
--- Multiplying rounds, so a score at the edge of a bin may come out one bin off; dividing a whole
--- number gives the double nearest to the edge, which decides.
-guessed as (
+binned as (
     select
-        valid_pairs.similarity,
-        valid_pairs.aesthetic,
-        valid_pairs.punsafe,
-        valid_pairs.pwatermark,
-        floor(valid_pairs.similarity * bins.similarity) as similarity_bin,
-        floor(valid_pairs.aesthetic * bins.aesthetic) as aesthetic_bin,
-        floor(valid_pairs.punsafe * bins.punsafe) as punsafe_bin,
-        floor(valid_pairs.pwatermark * bins.pwatermark) as pwatermark_bin,
-        floor(log2(cast(width as double) * height) * bins.size) as size_bin
-    from valid_pairs
-    cross join bins
-),
-placed as (
-    select
-        cast(
-            case
-                when guessed.similarity < similarity_bin / bins.similarity then similarity_bin - 1
-                when guessed.similarity >= (similarity_bin + 1) / bins.similarity
-                    then similarity_bin + 1
-                else similarity_bin
-            end as bigint
-        ) as similarity_bin,
-        cast(
-            case
-                when guessed.aesthetic < aesthetic_bin / bins.aesthetic then aesthetic_bin - 1
-                when guessed.aesthetic >= (aesthetic_bin + 1) / bins.aesthetic
-                    then aesthetic_bin + 1
-                else aesthetic_bin
-            end as bigint
-        ) as aesthetic_bin,
-        cast(
-            case
-                when guessed.punsafe < punsafe_bin / bins.punsafe then punsafe_bin - 1
-                when guessed.punsafe >= (punsafe_bin + 1) / bins.punsafe then punsafe_bin + 1
-                else punsafe_bin
-            end as bigint
-        ) as punsafe_bin,
-        cast(
-            case
-                when guessed.pwatermark < pwatermark_bin / bins.pwatermark then pwatermark_bin - 1
-                when guessed.pwatermark >= (pwatermark_bin + 1) / bins.pwatermark
-                    then pwatermark_bin + 1
-                else pwatermark_bin
-            end as bigint
-        ) as pwatermark_bin,
-        cast(size_bin as bigint) as size_bin
-    from guessed
+        similarity_bin,
+        aesthetic_bin,
+        punsafe_bin,
+        pwatermark_bin,
+        cast(floor(log2(cast(width as double) * height) * bins.size) as bigint) as size_bin
+    from pair_bins
     cross join bins
 ),
 -- All combinations in one pass over the pairs.
@@ -73,7 +30,7 @@ counted as (
         size_bin,
         grouping(similarity_bin, aesthetic_bin, punsafe_bin, pwatermark_bin, size_bin) as left_out,
         count(*) as pairs
-    from placed
+    from binned
     group by grouping sets (
         (similarity_bin, size_bin),
         (aesthetic_bin, pwatermark_bin),

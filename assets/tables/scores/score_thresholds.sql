@@ -1,67 +1,32 @@
 -- How many valid pairs a filter on a score keeps, threshold by threshold.
 -- A score that is the better the higher it is keeps the pairs at or above the threshold, another
--- those at or below it; which it is, and how many thresholds there are a unit, is in `scores`. Read
--- the share before you filter: what is left after several filters is in no one row.
-with scored as (
-    select
-        pair_scores.score,
-        pair_scores.value,
-        scores.steps_per_unit,
-        scores.higher_is_better
+-- those at or below it; which it is, and how many thresholds there are a unit, is in `scores`, and
+-- the strictest that keeps a pair in `pair_scores`. Read the share before you filter: what is left
+-- after several filters is in no one row.
+with counted as (
+    select score, step, count(*) as pairs
     from pair_scores
-    join scores on scores.score = pair_scores.score
-),
--- The strictest threshold that keeps a pair. Multiplying rounds, so that it may come out one step
--- off; dividing a whole number gives the double nearest to the threshold, which decides.
-guessed as (
-    select
-        *,
-        case
-            when higher_is_better then floor(value * steps_per_unit)
-            else ceil(value * steps_per_unit)
-        end as step
-    from scored
-),
-placed as (
-    select
-        score,
-        steps_per_unit,
-        higher_is_better,
-        cast(
-            case
-                when higher_is_better and value < step / steps_per_unit then step - 1
-                when higher_is_better and value >= (step + 1) / steps_per_unit then step + 1
-                when not higher_is_better and value > step / steps_per_unit then step + 1
-                when not higher_is_better and value <= (step - 1) / steps_per_unit then step - 1
-                else step
-            end as bigint
-        ) as step
-    from guessed
-),
-counted as (
-    select score, steps_per_unit, higher_is_better, step, count(*) as pairs
-    from placed
-    group by score, steps_per_unit, higher_is_better, step
+    group by score, step
 ),
 steps as (
-    select score, steps_per_unit, higher_is_better,
-        unnest(generate_series(min(step), max(step))) as step
+    select score, unnest(generate_series(min(step), max(step))) as step
     from counted
-    group by score, steps_per_unit, higher_is_better
+    group by score
 ),
 summed as (
     select
         steps.score,
-        steps.higher_is_better,
-        steps.step / steps.steps_per_unit as threshold,
+        scores.higher_is_better,
+        steps.step / scores.steps_per_unit as threshold,
         cast(
             sum(coalesce(counted.pairs, 0)) over (
                 partition by steps.score
-                order by case when steps.higher_is_better then -steps.step else steps.step end
+                order by case when scores.higher_is_better then -steps.step else steps.step end
             ) as bigint
         ) as pairs,
         cast(sum(coalesce(counted.pairs, 0)) over (partition by steps.score) as bigint) as scored
     from steps
+    join scores on scores.score = steps.score
     left join counted on counted.score = steps.score and counted.step = steps.step
 )
 select
