@@ -28,6 +28,12 @@ _MEASURES = (*_SCORES, "length(text)", "log2(width * height)", "width / height")
 _CORRELATIONS = ", ".join(
     f"corr({a}, {b})" for n, a in enumerate(_MEASURES) for b in _MEASURES[n + 1 :]
 )
+_RANKS = ", ".join(
+    f"rank() OVER (ORDER BY {measure}) AS r{n}" for n, measure in enumerate(_MEASURES)
+)
+_RANK_CORRELATIONS = ", ".join(
+    f"corr(r{a}, r{b})" for a in range(len(_MEASURES)) for b in range(a + 1, len(_MEASURES))
+)
 _WORDS = r"len(string_split_regex(trim(text), '\s+'))"
 _TENTHS = "SELECT *, ntile(10) OVER (ORDER BY similarity) AS tenth FROM valid_pairs"
 
@@ -46,7 +52,8 @@ PLAIN: Mapping[str, str] = {
         f" ceil({score} * {steps}) AS step, count(*) AS pairs FROM valid_pairs GROUP BY 1)"
         for score, steps in zip(_SCORES, (50, 20, 20, 4), strict=True)
     ),
-    "score_correlations": f"SELECT {_CORRELATIONS} FROM valid_pairs",
+    "score_correlations": f"SELECT {_CORRELATIONS} FROM valid_pairs UNION ALL SELECT"
+    f" {_RANK_CORRELATIONS} FROM (SELECT {_RANKS} FROM (FROM valid_pairs USING SAMPLE 250000))",
     "score_joint_histogram": " UNION ALL ".join(
         f"SELECT '{x} {y}', floor({x} * {n}), floor({y} * {m}), count(*) FROM valid_pairs"
         " GROUP BY 2, 3"
