@@ -19,6 +19,11 @@ HAS_CONTROL = (
 )
 _ENTITY = "&(#[0-9]+|#[xX][0-9A-Fa-f]+|[A-Za-z][0-9A-Za-z]{1,31});"
 HAS_ENTITY = f"CASE WHEN contains(text, '&') THEN regexp_matches(text, '{_ENTITY}') ELSE false END"
+# Some small letters have no capital, and so are their own.
+_ALL_CAPITALS = (
+    "CASE WHEN upper(text) = text AND lower(text) <> text"
+    r" THEN strlen(text) = length(text) OR NOT regexp_matches(text, '\p{Ll}') ELSE false END"
+)
 _HAS_OTHER_SCRIPT = (
     "CASE WHEN strlen(text) > length(text)"
     r" THEN regexp_matches(text, '[^\P{L}\p{Latin}]') ELSE false END"
@@ -34,7 +39,7 @@ CAPTION_FACTS: Mapping[str, str] = {
     "characters": "length(text)",
     "words": _WORDS,
     "only_digits": ONLY_DIGITS,
-    "all_capitals": "upper(text) = text AND lower(text) <> text",
+    "all_capitals": _ALL_CAPITALS,
     "has_entity": HAS_ENTITY,
     "has_replacement": HAS_REPLACEMENT,
     "has_other_script": _HAS_OTHER_SCRIPT,

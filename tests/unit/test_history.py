@@ -21,7 +21,6 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.tables.table import Table, check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
-from tests import oracles, revision_oracles
 from tests.builders import (
     RAW,
     RULES,
@@ -44,6 +43,8 @@ from tests.builders import (
     warehouse_at,
     write_shard,
 )
+from tests.oracles import revisions, scores
+from tests.oracles.rows import QUANTILES, numbers
 
 HISTORY = "release_history"
 Profile = dict[tuple[str, str, float | None], float]
@@ -91,14 +92,12 @@ def expected(rows: Sequence[Row], valid: Sequence[Row], defects: Mapping[str, in
         lines["null_share", name, None] = nulls / len(rows) if rows else 0
     lines |= {("defects", rule, None): count for rule, count in defects.items()}
     for score in SCORES:
-        values = oracles.numbers(valid, score) if score in columns else []
+        values = numbers(valid, score) if score in columns else []
         if values:
-            quantiles = np.quantile(np.array(values), oracles.QUANTILES).tolist()
-            lines |= {
-                ("quantile", score, p): q for p, q in zip(oracles.QUANTILES, quantiles, strict=True)
-            }
+            quantiles = np.quantile(np.array(values), QUANTILES).tolist()
+            lines |= {("quantile", score, p): q for p, q in zip(QUANTILES, quantiles, strict=True)}
     known = [{**dict.fromkeys(SCORES), **{n: row[n] for n in columns}} for row in valid]
-    for score, low, _, count in oracles.score_histogram(known):
+    for score, low, _, count in scores.score_histogram(known):
         lines["histogram", str(score), float(str(low))] = int(str(count))
     return lines
 
@@ -163,7 +162,7 @@ def test_tenths_are_of_the_valid_pairs_with_nothing_left_out(tmp_path: Path) -> 
     assert list(counts) == [sum(value <= float(str(edge)) for value in known) for edge in edges]
     assert (counts[0], counts[-1], edges[-1]) == (0, 340, math.inf)
     spread = {value: known.count(value) for value in known}
-    assert list(edges) == revision_oracles.tenths(spread)
+    assert list(edges) == revisions.tenths(spread)
 
 
 def test_a_column_has_a_description(tmp_path: Path) -> None:
@@ -243,16 +242,11 @@ class Drifts:
     def of(self, old: Spread, new: Spread) -> tuple[float, float, float] | None:
         """The value, the index and what is chance of a score of which so many have which value."""
         self.connection.execute("DELETE FROM release_history")
-        edges = revision_oracles.tenths(old)
+        edges = revisions.tenths(old)
         for revision, measure, spread in (("old", "tenth", old), ("new", "previous_tenth", new)):
             self.connection.execute(
                 "INSERT INTO release_history SELECT ?, true, ?, 'aesthetic', unnest(?), unnest(?)",
-                [
-                    revision,
-                    measure,
-                    edges,
-                    [revision_oracles.up_to(spread, edge) for edge in edges],
-                ],
+                [revision, measure, edges, [revisions.up_to(spread, edge) for edge in edges]],
             )
         found = self.connection.execute(tables()[DRIFT].sql).fetchall()
         assert all(line[:3] == ("old", "new", "aesthetic") for line in found)
@@ -280,7 +274,7 @@ def test_the_index_is_as_defined(drifts: Drifts) -> None:
         if random.random() < 0.3:
             old[20.0] = 0  # an empty bin is no bin
         value, index, chance = drifts.of(old, new) or (0.0, 0.0, 0.0)
-        wanted, by_chance = revision_oracles.stability_index(old, new)
+        wanted, by_chance = revisions.stability_index(old, new)
         assert (index, chance) == pytest.approx((wanted, by_chance), rel=1e-9, abs=1e-12)
         assert value == pytest.approx(wanted if wanted > by_chance else 0, rel=1e-9, abs=1e-12)
 

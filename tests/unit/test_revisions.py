@@ -14,7 +14,6 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.tables.table import check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
-from tests import revision_oracles
 from tests.builders import (
     RAW,
     SAMPLE,
@@ -35,6 +34,7 @@ from tests.builders import (
     write_shard,
     write_table,
 )
+from tests.oracles import revisions
 
 World = Mapping[str, Sequence[Row]]
 Diff = dict[str, dict[str, int]]
@@ -122,9 +122,7 @@ class Loader:
             assert self.complete is not None
             assert {row[:2] for row in rows} == {(self.previous[0], self.complete[0])}
         return {
-            str(row[2]): dict(
-                zip(revision_oracles.DIFF_COLUMNS, map(int, map(str, row[3:])), strict=True)
-            )
+            str(row[2]): dict(zip(revisions.DIFF_COLUMNS, map(int, map(str, row[3:])), strict=True))
             for row in rows
         }
 
@@ -134,13 +132,13 @@ class Loader:
             assert found == {}
             return found
         before, after = (self.seen(world) for _, world in (self.previous, self.complete))
-        expected = revision_oracles.revision_diff(before, after)
+        expected = revisions.revision_diff(before, after)
         assert found.keys() == expected.keys()
         for path, line in expected.items():
             for name, (least, most) in line.items():
                 assert least <= found[path][name] <= most, f"{path}: {name}"
         totals = tuple(sum(line[name] for line in found.values()) for name in ("added", "removed"))
-        assert totals == revision_oracles.added_and_removed(before, after)
+        assert totals == revisions.added_and_removed(before, after)
         return found
 
 
@@ -171,12 +169,12 @@ ABC = world(a=pairs(4), b=pairs(3, first=10), c=pairs(2, first=20))
 
 
 def counts(**wanted: int) -> dict[str, int]:
-    return {**dict.fromkeys(revision_oracles.DIFF_COLUMNS, 0), **wanted}
+    return {**dict.fromkeys(revisions.DIFF_COLUMNS, 0), **wanted}
 
 
 def shown(diff: Diff) -> Diff:
     """Only what changed, of the shards in which anything did."""
-    changes = revision_oracles.DIFF_COLUMNS[2:]
+    changes = revisions.DIFF_COLUMNS[2:]
     lines = {p: {n: line[n] for n in changes if line[n]} for p, line in diff.items()}
     return {path.removeprefix("part-")[0]: line for path, line in lines.items() if line}
 

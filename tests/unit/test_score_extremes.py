@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from laion_pipeline.sources.sample.shards import generate_sample
 from tests.builders import CORE, SCORES, Row, compute, load, pair, pairs, table_of
-from tests.oracles import Line, score_extremes
+from tests.oracles.rows import Line
+from tests.oracles.scores import score_extremes
 
 NAMES = ("score", "extreme", "rank", *CORE, "shard_id")
 

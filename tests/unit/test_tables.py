@@ -22,7 +22,6 @@ from laion_pipeline.tables.table import check_table, materialize_table, read_tab
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.suffixes import hold_suffixes
-from tests import oracles
 from tests.builders import (
     RAW,
     SCORES,
@@ -40,6 +39,8 @@ from tests.builders import (
     upstream,
     warehouse_at,
 )
+from tests.oracles import ORACLES, filters, hosts, scores, sizes
+from tests.oracles.rows import assert_close, numbers
 
 COLUMNS = {
     "score_summary": "score pairs nulls minimum maximum mean stddev p01 p05 p25 p50 p75 p95 p99",
@@ -74,25 +75,6 @@ COLUMNS = {
     "release_history": "revision complete loaded_at profiled_at measure subject point value",
     "revision_drift": "previous_revision revision measure previous_rows rows value"
     " stability_index chance",
-}
-ORACLES = {
-    "score_summary": oracles.score_summary,
-    "score_histogram": oracles.score_histogram,
-    "score_joint_histogram": oracles.score_joint_histogram,
-    "score_thresholds": oracles.score_thresholds,
-    "resolution_counts": oracles.resolution_counts,
-    "resolution_summary": oracles.resolution_summary,
-    "crop_loss": oracles.crop_loss,
-    "similarity_by_size": oracles.similarity_by_size,
-    "similarity_by_caption": oracles.similarity_by_caption,
-    "caption_summary": oracles.caption_summary,
-    "caption_words": oracles.caption_words,
-    "host_totals": oracles.host_totals,
-    "host_counts": oracles.host_counts,
-    "domain_summary": oracles.domain_summary,
-    "duplicates": oracles.duplicates,
-    "duplicate_groups": oracles.duplicate_groups,
-    "duplicate_summary": oracles.duplicate_summary,
 }
 OF_VALID_PAIRS = [name for name in tables() if loaded_sources(name) == {"valid_pairs"}]
 
@@ -130,15 +112,6 @@ def list_of(value: object) -> list[Any]:
 def whole(value: object) -> int:
     assert isinstance(value, int)
     return value
-
-
-def assert_close(found: Sequence[Sequence[object]], expected: Sequence[Sequence[object]]) -> None:
-    """The same lines: texts and whole numbers exactly, fractions but for rounding."""
-    assert len(found) == len(expected)
-    for line, other in zip(found, expected, strict=True):
-        for value, wanted in zip(line, other, strict=True):
-            near = isinstance(value, float) and wanted is not None
-            assert value == (pytest.approx(wanted, rel=1e-9, abs=1e-9) if near else wanted)
 
 
 def test_each_table_has_an_expectation() -> None:
@@ -276,7 +249,7 @@ def test_the_extremes_show_every_score() -> None:
 
 @given(ROWS)
 def test_a_summary_of_any_rows_is_right(rows: list[Row]) -> None:
-    found, expected = compute("score_summary", with_shard(rows)), oracles.score_summary(rows)
+    found, expected = compute("score_summary", with_shard(rows)), scores.score_summary(rows)
     assert_close(found, expected)
     assert [line[3:5] for line in found] == [line[3:5] for line in expected], "ends are exact"
 
@@ -287,7 +260,7 @@ def test_a_summary_of_any_rows_is_right(rows: list[Row]) -> None:
 @example([pair(aesthetic=k / 20) for k in range(201)])
 @example([pair(punsafe=math.nextafter(k / 100, 0)) for k in range(101)])
 def test_a_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
-    assert compute("score_histogram", with_shard(rows)) == oracles.score_histogram(rows)
+    assert compute("score_histogram", with_shard(rows)) == scores.score_histogram(rows)
 
 
 VARIED_ROWS = st.lists(
@@ -308,7 +281,7 @@ VARIED_ROWS = st.lists(
 def test_correlations_of_any_rows_are_right(rows: list[Row]) -> None:
     found, expected = (
         compute("score_correlations", with_shard(rows)),
-        oracles.score_correlations(rows),
+        scores.score_correlations(rows),
     )
     assert [line[:3] for line in found] == [line[:3] for line in expected]
     for line, other in zip(found, expected, strict=True):
@@ -340,7 +313,7 @@ def test_the_correlations_show_every_score() -> None:
 @example([pair(width=2**k, height=n) for k in range(12) for n in (1, 2, 3)])
 def test_a_joint_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
     found = compute("score_joint_histogram", with_shard(rows))
-    assert found == oracles.score_joint_histogram(rows)
+    assert found == scores.score_joint_histogram(rows)
 
 
 @given(ROWS)
@@ -350,7 +323,7 @@ def test_a_joint_histogram_of_any_rows_is_right(rows: list[Row]) -> None:
 @example([pair(punsafe=math.nextafter(k / 20, 1)) for k in range(20)])
 @example([pair(pwatermark=math.nextafter(k / 20, 0)) for k in range(21)])
 def test_thresholds_of_any_rows_are_right(rows: list[Row]) -> None:
-    found, expected = compute("score_thresholds", with_shard(rows)), oracles.score_thresholds(rows)
+    found, expected = compute("score_thresholds", with_shard(rows)), scores.score_thresholds(rows)
     assert_close(found, expected)
 
 
@@ -361,7 +334,7 @@ def test_bins_are_half_open_and_touch(rows: list[Row]) -> None:
         bins = [(low, high, count) for name, low, high, count in found if name == score]
         assert [high for _, high, _ in bins][:-1] == [low for low, _, _ in bins][1:]
         for low, high, count in bins:
-            assert count == sum(low <= value < high for value in oracles.numbers(rows, score))
+            assert count == sum(low <= value < high for value in numbers(rows, score))
 
 
 # Common sizes, edges of classes and buckets, and what lies beside them.
@@ -375,12 +348,12 @@ SIZED_ROWS = st.lists(
     ),
     max_size=30,
 )  # fmt: skip
-SQUARES = [pair(width=side + near, height=side) for side in oracles.SIDES for near in (-1, 0, 1)]
-BUCKET_SIZES = [pair(width=64 * w - n, height=64 * h) for w, h in oracles.BUCKETS for n in (0, 1)]
+SQUARES = [pair(width=side + near, height=side) for side in sizes.SIDES for near in (-1, 0, 1)]
+BUCKET_SIZES = [pair(width=64 * w - n, height=64 * h) for w, h in sizes.BUCKETS for n in (0, 1)]
 # Just between two buckets: as wide and as high as both their geometric mean.
 BETWEEN = [
     pair(width=w * w2 * 16, height=int(math.sqrt(w * h * w2 * h2)) * 16)
-    for (w, h), (w2, h2) in pairwise(oracles.BUCKETS)
+    for (w, h), (w2, h2) in pairwise(sizes.BUCKETS)
 ]
 MILLIONS = [pair(width=500 + near, height=n) for n in (200, 500, 1000, 2000) for near in (0, -1)]
 
@@ -400,7 +373,7 @@ def test_a_table_of_any_sizes_is_right(name: str, rows: list[Row]) -> None:
 
 # Blanks of all kinds, entities and what looks like them, letters of several scripts, and signs.
 PIECES = st.sampled_from(
-    ["a", "Red", "CAR", "7", "42", "\u0663", "é", "\u0416", "世", "&amp;", "&#x27;", "& ;", "&;",
+    ["a", "Red", "CAR", "\u2113", "ß", "7", "42", "\u0663", "é", "\u0416", "世", "&amp;", "&#x27;", "& ;", "&;",
      "\ufffd", "-", "(b)", "...", "x-y", "' '", " ", "  ", "\t", "\n", "\u00a0", "\u3000", "\x1f"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, min_size=1, max_size=9).map("".join).filter(str.strip)
@@ -488,7 +461,7 @@ FILTERED_ROWS = st.lists(
 @example([pair(width=w, height=h) for w in (199, 200, 201, 511, 512, 600) for h in (200, 512, 600)])
 def test_filters_of_any_rows_are_right(rows: list[Row]) -> None:
     found = compute("training_filters", with_shard(rows))
-    assert_close([line[:-1] for line in found], oracles.training_filters(rows))
+    assert_close([line[:-1] for line in found], filters.training_filters(rows))
     assert all(len(str(line[-1])) > 20 for line in found), "each says where it is from"
 
 
@@ -518,7 +491,7 @@ def test_every_suffix_is_known() -> None:
     assert max(ending.count(".") + 1 for ending in endings) == 4, "host_totals.sql looks at four"
     rows = [pair(url=f"http://b.a.{ending}/") for ending in endings]
     found = {host for host, *_ in compute("host_totals", with_shard(rows))}
-    assert found == {oracles.registrable(row["url"]) for row in rows}
+    assert found == {hosts.registrable(row["url"]) for row in rows}
     assert len(found) > 7000
 
 

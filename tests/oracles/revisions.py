@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tests.builders import SCORES
-from tests.oracles import Row
+from tests.oracles.rows import Row
 
 # What is held of a shard's rows from one revision to the next: by its path, its rows in either,
 # and how many were added, removed, or have another text or other scores. Where rows that repeat
