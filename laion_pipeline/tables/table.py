@@ -11,7 +11,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -78,7 +77,8 @@ class TableColumn:
 class Table:
     """A derived table as its file describes it, in the folder of its subject.
 
-    `history` has the columns of one that reads what it was before, with their types.
+    `history` has the columns of one that reads what it was before, with their types. `code_version`
+    changes when the SQL does, and only then: not with comments or white space.
     """
 
     name: str
@@ -90,18 +90,12 @@ class Table:
     check_sql: str
     check_description: str
     history: Mapping[str, str]
+    code_version: str
 
     @property
     def derived_sources(self) -> frozenset[str]:
         """The other derived tables that it reads."""
         return self.sources - LOADED_TABLES
-
-    @cached_property
-    def code_version(self) -> str:
-        """Changes when the SQL does, and only then: not with comments or white space."""
-        query = exp.expand(sqlglot.parse_one(self.sql, dialect="duckdb"), _SHORT_FOR)
-        statement = query.sql("duckdb", comments=False)
-        return hashlib.sha256(statement.encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -238,6 +232,7 @@ def _parse(file: Path) -> _Source:
 
 
 def _describe(name: str, source: _Source, schema: Schema) -> Table:
+    statement = source.query.sql("duckdb", comments=False)
     sources = source_tables(source.query)
     history = _history(name, source.query) if name in sources else {}
     lineage = column_lineage(source.query, {**schema, name: history} if history else schema)
@@ -257,6 +252,7 @@ def _describe(name: str, source: _Source, schema: Schema) -> Table:
         check_sql=source.check_sql,
         check_description=_leading_comment(source.check),
         history=history,
+        code_version=hashlib.sha256(statement.encode()).hexdigest()[:16],
     )
 
 

@@ -374,7 +374,8 @@ def test_a_table_of_any_sizes_is_right(name: str, rows: list[Row]) -> None:
 # Blanks of all kinds, entities and what looks like them, letters of several scripts, and signs.
 PIECES = st.sampled_from(
     ["a", "Red", "CAR", "\u2113", "ß", "7", "42", "\u0663", "é", "\u0416", "世", "&amp;", "&#x27;",
-     "& ;", "&;", "\ufffd", "-", "(b)", "...", "x-y", "' '", " ", "  ", "\t", "\n", "\u00a0", "\u3000", "\x1f"]
+     "& ;", "&;", "\ufffd", "-", "(b)", "...", "x-y", "' '", " ", "  ", "\t", "\n",
+     "\u00a0", "\u3000", "\x1f"]
 )  # fmt: skip
 TEXTS = st.lists(PIECES, min_size=1, max_size=9).map("".join).filter(str.strip)
 CAPTIONED_ROWS = st.lists(
