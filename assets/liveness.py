@@ -1,12 +1,12 @@
 """Who lives: a run whose process is gone is marked as failed, so that no other waits for it.
 
-Each run holds a lock of its own for as long as its process lives. Dagster's daemon asks for it
-through `RunLauncher`, which `dagster.yaml` names, and so does every run that starts.
+Each run holds a lock of its own for as long as it works. Dagster's daemon asks for it through
+`RunLauncher`, which `dagster.yaml` names, and so does every run that starts.
 """
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import dagster as dg
@@ -15,8 +15,11 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 
 from laion_pipeline.common.locks import is_locked, locked
 
-# From when Dagster counts a run as started until its process holds its lock.
-_SECONDS_TO_START = 30
+# From when Dagster counts a run as started until it holds its lock, and from when it lets go until
+# Dagster counts it as ended.
+_SECONDS_UNHELD = 30
+# What a run leaves beside its lock as it lets go of it.
+_ENDED = ".ended"
 _GONE = "its process is gone, killed or with the machine; run again, it goes on from where it was"
 
 
@@ -26,8 +29,14 @@ def kept_alive(instance: dg.DagsterInstance, run_id: str, program: str) -> Itera
     if instance.is_ephemeral:  # nobody else knows of its runs
         yield
         return
-    with locked(_lock(instance, run_id), program):
-        yield
+    lock = _lock(instance, run_id)
+    with locked(lock, program):
+        _forget_ended(lock.parent)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # the folder may have gone meanwhile, and the lock with it
+                _ended(lock).touch()
 
 
 class RunLauncher(DefaultRunLauncher):
@@ -58,9 +67,25 @@ def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     lock = _lock(instance, record.dagster_run.run_id)
     if is_locked(lock):
         return False
-    started = record.start_time or record.create_timestamp.timestamp()
-    return lock.exists() or time.time() - started > _SECONDS_TO_START
+    with suppress(FileNotFoundError):
+        if lock.stat().st_size:  # who let go itself took it away, who takes it has not yet written
+            return True
+    seen = record.start_time or record.create_timestamp.timestamp()
+    with suppress(FileNotFoundError):
+        seen = _ended(lock).stat().st_mtime
+    return time.time() - seen > _SECONDS_UNHELD
+
+
+def _forget_ended(folder: Path) -> None:
+    for ended in folder.glob(f"*{_ENDED}"):
+        with suppress(FileNotFoundError):
+            if time.time() - ended.stat().st_mtime > _SECONDS_UNHELD:
+                ended.unlink()
 
 
 def _lock(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory) / "alive" / run_id
+
+
+def _ended(lock: Path) -> Path:
+    return lock.with_name(f"{lock.name}{_ENDED}")

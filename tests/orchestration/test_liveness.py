@@ -1,0 +1,115 @@
+"""Which runs are taken for dead: those whose process is gone, and no others."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from dagster import DagsterEventType, DagsterRunStatus
+
+from assets.liveness import RunLauncher, fail_dead_runs, kept_alive
+
+HOLD = """
+import sys, time
+import dagster as dg
+from assets.liveness import kept_alive
+with dg.DagsterInstance.local_temp(sys.argv[1]) as instance, kept_alive(instance, sys.argv[2], "x"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@dg.job
+def nothing() -> None:
+    """A job to have runs of."""
+
+
+@pytest.fixture
+def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        yield instance
+
+
+def started(instance: dg.DagsterInstance, seconds_ago: float) -> str:
+    """A run that Dagster counts as started since then."""
+    run_id = instance.create_run_for_job(nothing, status=DagsterRunStatus.STARTING).run_id
+    event = dg.DagsterEvent(DagsterEventType.RUN_START.value, "nothing")
+    began = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    instance.run_storage.handle_run_event(run_id, event, began)
+    return run_id
+
+
+def is_taken_for_dead(instance: dg.DagsterInstance, run_id: str) -> bool:
+    launcher = RunLauncher()
+    launcher.register_instance(instance)
+    run = instance.get_run_by_id(run_id)
+    assert run
+    health = launcher.check_run_worker_health(run)
+    fail_dead_runs(instance)
+    run = instance.get_run_by_id(run_id)
+    assert run
+    assert (run.status == DagsterRunStatus.FAILURE) == (health.status.value == "FAILED")
+    return run.status == DagsterRunStatus.FAILURE
+
+
+def test_a_run_that_works_is_not(instance: dg.DagsterInstance) -> None:
+    run_id = started(instance, 3600)
+    with kept_alive(instance, run_id, "a test"):
+        assert not is_taken_for_dead(instance, run_id)
+
+
+def test_a_run_that_was_killed_is_at_once(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    run_id = started(instance, 1)
+    command = [sys.executable, "-c", HOLD, str(tmp_path), run_id]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline() == b"held\n"
+        assert not is_taken_for_dead(instance, run_id)
+        process.kill()
+        process.wait()
+    assert is_taken_for_dead(instance, run_id)
+
+
+def test_a_run_that_never_held_its_lock_is_after_a_while(instance: dg.DagsterInstance) -> None:
+    assert not is_taken_for_dead(instance, started(instance, 1))
+    assert is_taken_for_dead(instance, started(instance, 60))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_that_is_about_to_be_counted_as_ended_is_not(
+    fails: bool, instance: dg.DagsterInstance
+) -> None:
+    """However long it worked: Dagster stores that it has ended after it has let go."""
+    run_id = started(instance, 3600)
+    with suppress(KeyError), kept_alive(instance, run_id, "a test"):
+        if fails:
+            raise KeyError
+    assert not is_taken_for_dead(instance, run_id)
+
+
+def test_a_run_that_let_go_and_was_killed_then_is_after_a_while(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    run_id = started(instance, 3600)
+    with kept_alive(instance, run_id, "a test"):
+        pass
+    (ended,) = (tmp_path / "alive").iterdir()
+    os.utime(ended, (0, 0))
+    assert is_taken_for_dead(instance, run_id)
+    with kept_alive(instance, started(instance, 1), "a test"):
+        assert not ended.exists(), "what nobody asks for any more is taken away"
+
+
+def test_a_lock_that_is_about_to_be_held_is_no_sign_of_death(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    run_id = started(instance, 1)
+    lock = tmp_path / "alive" / run_id
+    lock.parent.mkdir()
+    lock.touch()
+    assert not is_taken_for_dead(instance, run_id)
