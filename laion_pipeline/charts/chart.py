@@ -1,11 +1,11 @@
-"""What a chart is, and how one is rendered: read its tables, draw, publish as PNG and SVG."""
+"""What a chart is, and how one is rendered: read its tables, draw, publish light and dark."""
 
 import logging
 import textwrap
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, StringIO
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,9 +14,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from laion_pipeline.charts.dark import compact, dark_variant, darkened_image, darkened_svg
 from laion_pipeline.charts.style import ACCENT, FAINT, INK, STYLE, fonts
-from laion_pipeline.common.files import published
+from laion_pipeline.common.files import publish_text, published
 from laion_pipeline.errors import UnsoundError, WarehouseError
 from laion_pipeline.warehouse.connections import Warehouse, quoted
 from laion_pipeline.warehouse.provenance import Provenance
@@ -55,7 +57,7 @@ class Chart:
 
 @dataclass(frozen=True)
 class ChartResult:
-    """A rendered chart: what it shows, and its two files."""
+    """A rendered chart: what it shows, and its two files, each of which has a dark variant."""
 
     drawing: Drawing
     png: Path
@@ -80,24 +82,24 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
         figure = Figure(figsize=(9, chart.height_inches), dpi=_DPI, layout="constrained")
         drawing = chart.draw(figure, tables)
         _frame(figure, drawing, provenance, pairs)
-        png, svg = folder / f"{chart.name}.png", folder / f"{chart.name}.svg"
         said = {
             "Title": drawing.title,
             "Description": drawing.alt,
             "Source": f"{provenance.title}, revision {provenance.revision}",
         }
+        png, svg = folder / f"{chart.name}.png", folder / f"{chart.name}.svg"
         # By its canvas, since `savefig` draws all twice; without the date of drawing, so that the
         # bytes tell whether the data changed.
-        with published(png) as beside:
-            metadata = {**said, "Software": None, _DATA_VERSION: provenance.data_version}
-            FigureCanvasAgg(figure).print_png(  # type: ignore[no-untyped-call]
-                beside, metadata=metadata
-            )
+        pixels, size = FigureCanvasAgg(figure).print_to_buffer()  # type: ignore[no-untyped-call]
+        drawn = Image.frombytes("RGBA", size, pixels)
+        _publish_png(drawn.convert("RGB"), png, {**said, _DATA_VERSION: provenance.data_version})
         figure.set_layout_engine("none")  # it takes long, and the other file has the same
-        with published(svg) as beside:
-            FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
-                beside, metadata={**said, "Date": None}
-            )
+        written = StringIO()
+        FigureCanvasSVG(figure).print_svg(  # type: ignore[no-untyped-call]
+            written, metadata={**said, "Date": None}
+        )
+    publish_text(svg, written.getvalue())
+    publish_text(dark_variant(svg), darkened_svg(written.getvalue()))
     logger.info("%s: %s", chart.name, drawing.title)
     if any("missing from font" in str(each.message) for each in warned):
         logger.warning(
@@ -106,6 +108,15 @@ def render_chart(warehouse: Warehouse, chart: Chart, folder: Path) -> ChartResul
             chart.name,
         )
     return ChartResult(drawing, png, svg)
+
+
+def _publish_png(drawn: Image.Image, png: Path, said: Mapping[str, str]) -> None:
+    metadata = PngInfo()
+    for name, text in said.items():
+        metadata.add_itxt(name, text)
+    for file, image in ((png, drawn), (dark_variant(png), darkened_image(compact(drawn)))):
+        with published(file) as beside:
+            image.save(beside, "PNG", pnginfo=metadata, dpi=(_DPI, _DPI))
 
 
 def read_drawing(png: Path) -> Drawing:

@@ -1,15 +1,19 @@
 """Charts: each is drawn whatever the data, says what it shows, and is the same every time."""
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
 from laion_pipeline.charts import CHARTS, Chart, ChartResult, render_chart
 from laion_pipeline.charts.captions import TOP_WORDS
 from laion_pipeline.charts.chart import read_drawing
+from laion_pipeline.charts.dark import dark_variant
 from laion_pipeline.charts.resolutions import TOP_RESOLUTIONS
 from laion_pipeline.charts.scores import AESTHETIC_DISTRIBUTION, SCORE_DISTRIBUTIONS
 from laion_pipeline.charts.thresholds import THRESHOLD_CURVES
@@ -86,7 +90,34 @@ def test_a_chart_says_what_it_shows(
 
 def test_nothing_temporary_stays_behind(drawn: dict[str, ChartResult]) -> None:
     files = {path for result in drawn.values() for path in (result.png, result.svg)}
-    assert set(next(iter(files)).parent.iterdir()) == files
+    both = files | {dark_variant(file) for file in files}
+    assert set(next(iter(files)).parent.iterdir()) == both
+
+
+def lightness(image: Image.Image) -> npt.NDArray[np.uint8]:
+    return np.asarray(image.convert("L"))
+
+
+@NAMED
+def test_each_chart_has_a_dark_variant(chart: Chart, drawn: dict[str, ChartResult]) -> None:
+    result = drawn[chart.name]
+    dark = dark_variant(result.png)
+    assert dark.name == f"{chart.name}.dark.png"
+    assert read_drawing(dark) == result.drawing
+    with Image.open(result.png) as on_light, Image.open(dark) as on_dark:
+        assert on_light.size == on_dark.size
+        assert on_light.info["Source"] == on_dark.info["Source"]
+        light, dark_ = lightness(on_light), lightness(on_dark)
+    assert light[0, 0] == light.max() == 255
+    assert dark_[0, 0] == dark_.min() < 40
+    # The darkest on white is the lightest on black.
+    assert dark_[light < light.min() + 8].min() > 180
+    svg = dark_variant(result.svg).read_text("utf-8")
+    ET.fromstring(svg)
+    assert result.drawing.title in svg
+    assert "#ffffff" not in svg
+    shapes = re.compile(r' (?:d|x|y)="[^"]*"')
+    assert shapes.findall(svg) == shapes.findall(result.svg.read_text("utf-8"))
 
 
 @NAMED
