@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.charts import chart_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
-from assets.tables import code_version
+from assets.tables import code_version, sql_tables
 from assets.ui.links import file_metadata
 from laion_pipeline.charts import CHARTS, require_current
 from laion_pipeline.finished import record_finished
@@ -22,7 +22,7 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
     with laion.sound(REPORTED_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
-        content = render_report(session.warehouse, session.paths)
+        content = render_report(session.warehouse, session.paths, sql_tables())
         record_finished(session, code_version())
     return dg.MaterializeResult(
         metadata={

@@ -28,16 +28,17 @@ _ALSO_AS_CSV = {"domain_summary"}
 
 def table_assets() -> list[dg.AssetsDefinition]:
     """An asset for each table described below `tables/`."""
-    return [_table_asset(table) for table in _tables()]
+    return [_table_asset(table) for table in sql_tables()]
 
 
 def code_version() -> str:
     """Changes when the SQL of any table does."""
-    return version_of(*(table.code_version for table in _tables()))
+    return version_of(*(table.code_version for table in sql_tables()))
 
 
 @cache
-def _tables() -> tuple[Table, ...]:
+def sql_tables() -> tuple[Table, ...]:
+    """The tables that are described there."""
     return read_tables(Path(__file__).with_suffix(""))
 
 

@@ -142,11 +142,12 @@ def require_current(charts: Iterable[Chart], folder: Path, provenance: Provenanc
     Raises WarehouseError when one is not there, UnsoundError when one shows other rows.
     """
     for chart in charts:
-        said = _said(folder / f"{chart.name}.png")
-        if said.get(_DATA_VERSION) != provenance.data_version:
-            raise UnsoundError(
-                f"{chart.name} shows rows that are not loaded any more", needs=[chart.name]
-            )
+        png = folder / f"{chart.name}.png"
+        for file in (png, dark_variant(png)):
+            if _said(file).get(_DATA_VERSION) != provenance.data_version:
+                raise UnsoundError(
+                    f"{chart.name} shows rows that are not loaded any more", needs=[chart.name]
+                )
 
 
 def _said(png: Path) -> Mapping[str, str]:
@@ -154,9 +155,9 @@ def _said(png: Path) -> Mapping[str, str]:
         with Image.open(png) as image:
             said = {str(name): str(value) for name, value in image.info.items()}
     except OSError as error:
-        raise WarehouseError(f"{png}: no such chart", needs=[png.stem]) from error
+        raise WarehouseError(f"{png}: no such chart", needs=[png.name.split(".")[0]]) from error
     if not {"Title", "Description"} <= said.keys():
-        raise WarehouseError(f"{png}: no such chart", needs=[png.stem])
+        raise WarehouseError(f"{png}: no such chart", needs=[png.name.split(".")[0]])
     return said
 
 

@@ -1,0 +1,116 @@
+"""What the report tells, and in which order: its sections, each with its charts and tables."""
+
+from dataclasses import dataclass
+
+from laion_pipeline.charts import CHARTS
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page by name: its title, what it is about, and the charts and tables in it.
+
+    A template of that name in `sections` says more, where there is more to say.
+    """
+
+    name: str
+    title: str
+    about: str
+    charts: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+
+
+STORY = (
+    Section(
+        "quality",
+        "How much of it is sound",
+        "Every row was held against the contract. Rows that break a rule are kept, but set apart in"
+        " quarantine; everything below counts valid rows only.",
+        tables=("quarantine_counts",),
+    ),
+    Section(
+        "scores",
+        "The scores",
+        "What models say of each pair: how well the caption fits the image, how it looks, and"
+        " whether it is unsafe or has a watermark. None of them is the truth about an image.",
+        charts=(
+            *("aesthetic_distribution", "score_distributions", "threshold_curves"),
+            *("score_densities", "correlation_matrix"),
+        ),
+        tables=(
+            *("score_summary", "score_thresholds", "score_correlations", "score_histogram"),
+            "score_joint_histogram",
+        ),
+    ),
+    Section(
+        "sizes",
+        "Sizes, and what cropping does to them",
+        "Sizes are those the release states, which is what its makers saw; images may have changed"
+        " since.",
+        charts=("top_resolutions", "resolution_shapes", "training_crops"),
+        tables=("resolution_summary", "crop_loss", "resolution_counts"),
+    ),
+    Section(
+        "similarity",
+        "What low similarity means",
+        "Pairs whose caption fits the image least, by CLIP, are not a random part of the release.",
+        charts=("similarity_tenths",),
+        tables=("similarity_by_size", "similarity_by_caption"),
+    ),
+    Section(
+        "captions",
+        "The captions",
+        "Captions are what web pages said of their images, for people who cannot see them or for"
+        " search engines.",
+        charts=("top_words",),
+        tables=("caption_summary", "caption_words"),
+    ),
+    Section(
+        "hosts",
+        "Who hosts it",
+        "Hosts are registrable domains, by the public suffix list. Much of the release comes from"
+        " few of them.",
+        charts=("top_hosts",),
+        tables=("host_counts", "domain_summary", "host_totals"),
+    ),
+    Section(
+        "duplicates",
+        "What is there more than once",
+        "Only exact repeats are seen. Of LAION-2B about 30 % were found to look nearly alike, so"
+        " that this is the least there is.",
+        charts=("duplicate_sizes",),
+        tables=("duplicate_summary", "duplicate_groups", "duplicates"),
+    ),
+    Section(
+        "extremes",
+        "The extremes",
+        "The best and the worst by each score. No image is loaded by this page. The captions are"
+        " strangers' words, shown as they are, with invisible characters as escapes.",
+        tables=("score_extremes",),
+    ),
+    Section(
+        "filters",
+        "Filters for training",
+        "What published models were trained on, as conditions on these columns, and how many pairs"
+        " each condition would leave.",
+        charts=("training_funnels",),
+        tables=("training_filters",),
+    ),
+    Section(
+        "changes",
+        "What changed since the previous revision",
+        "",
+        tables=("revision_drift", "revision_diff", "release_history"),
+    ),
+    Section(
+        "provenance",
+        "Where every number comes from",
+        "Every row of pairs names its shard; these are the shards, each as its content was when it"
+        " was loaded. Every table above has its SQL, and reads pairs or other tables alone.",
+    ),
+)
+
+REPORTED_TABLES = tuple(table for section in STORY for table in section.tables)
+# What a section's template shows of them, it shows in its own way.
+TOLD_OTHERWISE = {"score_extremes"}
+_IN_STORY = [chart for section in STORY for chart in section.charts]
+assert sorted(_IN_STORY) == sorted(chart.name for chart in CHARTS), "each chart is told of once"
