@@ -21,3 +21,4 @@ class Paths:
         self.charts = root / "charts"  # as PNG and SVG
         self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation
         self.report = root / "report.html"
+        self.lineage = root / "lineage.json"  # beside the report, for other programs

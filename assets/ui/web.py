@@ -56,7 +56,7 @@ class ReleaseFiles(StaticFiles):
     def __init__(self, paths: Paths) -> None:
         super().__init__(directory=paths.root)
         self._root = Path(os.path.realpath(paths.root))
-        shown = (paths.report, paths.charts, paths.tables, paths.data_docs)
+        shown = (paths.report, paths.lineage, paths.charts, paths.tables, paths.data_docs)
         self._shown = {path.name for path in shown}
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:

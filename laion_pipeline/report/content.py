@@ -16,6 +16,7 @@ from laion_pipeline.charts.dark import compact, dark_variant
 from laion_pipeline.quality.results import RecordedCheck, read_checks
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.report.figures import Figure, read_figures
+from laion_pipeline.report.lineage import LineagePicture, lineage_picture
 from laion_pipeline.report.story import REPORTED_TABLES, TOLD_OTHERWISE
 from laion_pipeline.tables.table import ROWS_SHOWN, Table
 from laion_pipeline.warehouse.connections import quoted
@@ -90,6 +91,7 @@ class ReportContent:
     charts: Mapping[str, ShownChart]
     tables: Mapping[str, ShownTable]
     absent_scores: Sequence[str]
+    lineage: LineagePicture
     extremes: Mapping[tuple[str, str], Sequence[Row]]
     shards: Sequence[Row]
 
@@ -117,6 +119,7 @@ def read_content(
         changes=_rows(connection, _CHANGES)[0],
         charts={chart.name: _shown_chart(chart, charts) for chart in CHARTS},
         tables=shown,
+        lineage=lineage_picture(tables),
         absent_scores=[score for score in SCORES if score not in present],
         extremes={
             (score, extreme): _rows(

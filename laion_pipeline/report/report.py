@@ -27,10 +27,14 @@ UNSAFE = 0.45
 
 
 def render_report(warehouse: Warehouse, paths: Paths, tables: Sequence[Table]) -> ReportContent:
-    """Publish the report on the project's `tables` and charts; return what it shows.
+    """Publish the report on the project's `tables` and charts, and the tables' lineage.
+
+    Returns what the report shows.
 
     Raises WarehouseError when what it shows has not been made.
     """
+    from laion_pipeline.report.openlineage import lineage_json
+
     with warehouse.connect(read_only=True) as connection:
         content = read_content(connection, tables, paths.charts)
     page = (
@@ -38,6 +42,7 @@ def render_report(warehouse: Warehouse, paths: Paths, tables: Sequence[Table]) -
         .get_template("report.html")
         .render(content=content, story=STORY, unsafe=UNSAFE, examples_shown=EXAMPLES_SHOWN)
     )
+    publish_text(paths.lineage, lineage_json(content.provenance, content.shards, tables))
     publish_text(paths.report, page)
     logger.info("report: %s", paths.report)
     return content

@@ -151,14 +151,16 @@ def test_the_page_is_whole(page: Page) -> None:
     assert page.named("html") == [{"lang": "en"}]
 
 
-BESIDE = re.compile(r"#[\w-]+|data_docs/index\.html|tables/\w+\.parquet|charts/\w+\.(?:png|svg)")
+BESIDE = re.compile(
+    r"#[\w-]+|lineage\.json|data_docs/index\.html|tables/\w+\.parquet|charts/\w+\.(?:png|svg)"
+)
 
 
 def test_links_lead_to_what_is_there(sample: tuple[Warehouse, Paths], page: Page) -> None:
     ids = {str(attributes["id"]) for _, attributes in page.elements if "id" in attributes}
     targets = {str(attributes["href"]) for attributes in page.named("a")}
     assert {section.name for section in STORY} <= {target.lstrip("#") for target in targets}
-    for target in targets - {"data_docs/index.html"}:
+    for target in targets - {"data_docs/index.html"}:  # which validating makes
         there = target[1:] in ids if target[0] == "#" else (sample[1].root / target).is_file()
         assert there, target
 
@@ -339,7 +341,13 @@ def test_every_table_and_every_chart_is_shown_once(page: Page) -> None:
         assert f"{name} , " in page.text or f"{name}, " in page.text
         assert page.text.count(" ".join(table.sql.split())) == 1
         for column in table.columns:
-            assert column.documentation in page.text
+            direct, indirect = column.lineage.direct, column.lineage.indirect
+            told = [column.name, column.description]
+            told += ["from", ", ".join(sorted(direct))] if direct else []
+            told += (
+                ["decided by", ", ".join(sorted(indirect - direct))] if indirect - direct else []
+            )
+            assert " ".join(told) in page.text
 
 
 def test_a_table_is_shown_as_it_is(sample: tuple[Warehouse, Paths], page: Page) -> None:

@@ -23,7 +23,7 @@ ASKED = "{ version }"
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data") / "release"
     for name in (
-        "report.html", "charts/a.svg", "tables/t.parquet", "data_docs/index.html",
+        "report.html", "lineage.json", "charts/a.svg", "tables/t.parquet", "data_docs/index.html",
         "warehouse.duckdb", "shards/s.parquet", "dagster/dagster.yaml",
         "data_docs/deep/er/page.html",
     ):  # fmt: skip
