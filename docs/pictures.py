@@ -32,6 +32,7 @@ def main() -> None:
             _photograph_graph(page, ui)
             _photograph_check(page, ui)
             _photograph_automation(page, ui)
+            _photograph_report(page, place / "data" / "sample" / "report.html")
         chart = "aesthetic_distribution.png"
         shutil.copyfile(place / "data" / "sample" / "charts" / chart, DOCS / chart)
 
@@ -65,6 +66,16 @@ def _photograph_automation(page: Page, ui: Ui) -> None:
         path=DOCS / "automation.png",
         clip={"x": 240, "y": 0, "width": 1160, "height": 416},  # without the menu
     )
+
+
+def _photograph_report(page: Page, report: Path) -> None:
+    """The beginning of the report, down to its first chart, as a screen and a phone show it."""
+    for width, height in ((1400, 2100), (390, 1500)):
+        page.set_viewport_size({"width": width, "height": height})
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+            page.goto(report.as_uri())
+            page.screenshot(path=DOCS / f"report-{width}-{scheme}.png")
 
 
 if __name__ == "__main__":

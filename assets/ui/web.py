@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assets.ui.links import FILES, HOST
 from laion_pipeline.paths import Paths
+from laion_pipeline.report import SCRIPT_SOURCE
 from laion_pipeline.text import displayable
 
 # A name that leads here by a stranger's DNS is none of these.
@@ -28,7 +29,8 @@ _HOSTS = (HOST, "localhost")
 _FILE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
-        " font-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        f" font-src 'self' data:; script-src {SCRIPT_SOURCE};"
+        " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",

@@ -1,7 +1,7 @@
 """The report: one self-contained page, rendered from the warehouse and the charts."""
 
 from laion_pipeline.report.content import ReportContent
-from laion_pipeline.report.report import render_report
+from laion_pipeline.report.report import SCRIPT_SOURCE, render_report
 from laion_pipeline.report.story import REPORTED_TABLES
 
-__all__ = ["REPORTED_TABLES", "ReportContent", "render_report"]
+__all__ = ["REPORTED_TABLES", "SCRIPT_SOURCE", "ReportContent", "render_report"]

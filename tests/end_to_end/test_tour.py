@@ -114,6 +114,7 @@ def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
     expect(report.get_by_role("heading", level=1)).to_contain_text("LAION-Aesthetics")
     for image in report.locator("img").all():
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
+    expect(report.locator("table.sortable th button").first).to_be_attached()  # its script runs
     report.close()
 
     # One table alone.
