@@ -65,15 +65,24 @@ def fail_dead_runs(instance: dg.DagsterInstance) -> None:
 
 def _is_gone(instance: dg.DagsterInstance, record: dg.RunRecord) -> bool:
     lock = _lock(instance, record.dagster_run.run_id)
+    # Looked at before and after: it may be taken, or let go of and taken away, in between.
+    before = _is_written(lock)
     if is_locked(lock):
         return False
-    with suppress(FileNotFoundError):
-        if lock.stat().st_size:  # who let go itself took it away, who takes it has not yet written
-            return True
+    if before and _is_written(lock):
+        return True
     seen = record.start_time or record.create_timestamp.timestamp()
     with suppress(FileNotFoundError):
         seen = _ended(lock).stat().st_mtime
     return time.time() - seen > _SECONDS_UNHELD
+
+
+def _is_written(lock: Path) -> bool:
+    """Whether somebody held the lock who has not taken it away again."""
+    try:
+        return lock.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _forget_ended(folder: Path) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +13,7 @@ import pytest
 from dagster import DagsterEventType, DagsterRunStatus
 
 from assets.liveness import RunLauncher, fail_dead_runs, kept_alive
+from laion_pipeline.common.locks import is_locked
 
 HOLD = """
 import sys, time
@@ -103,6 +104,37 @@ def test_a_run_that_let_go_and_was_killed_then_is_after_a_while(
     assert is_taken_for_dead(instance, run_id)
     with kept_alive(instance, started(instance, 1), "a test"):
         assert not ended.exists(), "what nobody asks for any more is taken away"
+
+
+def test_a_lock_that_is_taken_while_it_is_looked_at_is_no_sign_of_death(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = started(instance, 1)
+    with ExitStack() as held:
+
+        def asked(lock: Path) -> bool:
+            if lock.exists():
+                return is_locked(lock)
+            held.enter_context(kept_alive(instance, run_id, "a test"))
+            return False  # as it was before
+
+        monkeypatch.setattr("assets.liveness.is_locked", asked)
+        assert not is_taken_for_dead(instance, run_id)
+
+
+def test_a_lock_that_is_let_go_of_while_it_is_looked_at_is_no_sign_of_death(
+    instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = started(instance, 3600)
+    with ExitStack() as held:
+        held.enter_context(kept_alive(instance, run_id, "a test"))
+
+        def asked(lock: Path) -> bool:
+            held.close()
+            return is_locked(lock)
+
+        monkeypatch.setattr("assets.liveness.is_locked", asked)
+        assert not is_taken_for_dead(instance, run_id)
 
 
 def test_a_lock_that_is_about_to_be_held_is_no_sign_of_death(
