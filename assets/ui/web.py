@@ -71,7 +71,7 @@ class ReleaseFiles(StaticFiles):
         return file, found
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """The answer, with headers that let a page load nothing from elsewhere and run one script."""
+        """The answer; its headers let a page load nothing from elsewhere and run one script."""
         response = await super().get_response(path, scope)
         response.headers.update(_FILE_HEADERS)
         return response

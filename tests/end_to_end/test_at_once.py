@@ -109,10 +109,10 @@ def test_a_killed_run_keeps_no_other_waiting(
     for line in killed.stderr:
         if "checks on pairs" in line or "resolution_counts" in line:
             break
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
     (dead,) = set(ui.statuses()) - before
     assert ui.statuses()[dead] == "STARTED"
+    killed.send_signal(signal.SIGKILL)  # which the daemon may see at once
+    killed.communicate()
     next_run = ui.materialize_all()
     assert eventually(lambda: ui.statuses()[dead] if ui.statuses()[dead] != "STARTED" else None)
     assert ui.statuses()[dead] == "FAILURE"
