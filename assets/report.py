@@ -23,10 +23,12 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
     with laion.sound(REPORTED_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
         content = render_report(session.warehouse, session.paths, sql_tables())
+        told = laion.told(provenance)
+    with laion.session() as session:
         record_finished(session, code_version())
     return dg.MaterializeResult(
         metadata={
-            **laion.told(provenance),
+            **told,
             "summary": _summary(content),
             "chart": chart_metadata(CHARTS[0], session.paths.charts / f"{CHARTS[0].name}.png"),
             **file_metadata(session, session.paths.report),

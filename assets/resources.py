@@ -115,9 +115,14 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             raise dg.Failure(str(line), allow_retries=False) from error
 
     @contextmanager
-    def sound(self, tables: Iterable[str] = ()) -> Iterator[tuple[Session, Provenance]]:
-        """A session to make something in from the rows and from `tables`, if they are sound."""
-        with self.session() as session:
+    def sound(
+        self, tables: Iterable[str] = (), *, writes: bool = False
+    ) -> Iterator[tuple[Session, Provenance]]:
+        """A session to make something in from the rows and from `tables`, if they are sound.
+
+        Its warehouse is open throughout, for writing only if asked.
+        """
+        with self.session() as session, session.warehouse.kept_open(read_only=not writes):
             provenance = session.require_sound(tables)
             self.tag(session, provenance.revision)
             yield session, provenance

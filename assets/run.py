@@ -1,5 +1,7 @@
 """One Dagster run of everything in this process."""
 
+import gc
+
 from assets.definitions import defs
 from assets.home import open_instance
 from assets.liveness import fail_dead_runs
@@ -17,6 +19,7 @@ def materialize_everything(session: Session) -> Outcome:
     """Materialize every asset in one run, recorded in the instance of DAGSTER_HOME."""
     with open_instance(session, PROGRAM) as instance:
         fail_dead_runs(instance)
+        gc.freeze()  # what is loaded by now stays, and takes long to be gone through
         job = defs.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             instance=instance,

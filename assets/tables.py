@@ -59,20 +59,17 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         ],
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
-        with laion.sound(table.derived_sources) as (session, provenance):
-            with session.warehouse.kept_open():
-                as_csv = table.name in _ALSO_AS_CSV
-                result = materialize_table(
-                    session.warehouse, table, session.paths.tables, as_csv=as_csv
-                )
-                own = check_table(session.warehouse, table, result.rows)
+        with laion.sound(table.derived_sources, writes=True) as (session, provenance):
+            as_csv = table.name in _ALSO_AS_CSV
+            result = materialize_table(
+                session.warehouse, table, session.paths.tables, as_csv=as_csv
+            )
+            own = check_table(session.warehouse, table, result.rows)
+            told = laion.told(provenance, result.rows_read)
+        with laion.session() as session:
             checks = [own, *check_contract(session, table.name)]
         yield dg.MaterializeResult(
-            metadata={
-                **laion.told(provenance, result.rows_read),
-                **_metadata(table, result),
-                **file_metadata(session, result.parquet),
-            },
+            metadata={**told, **_metadata(table, result), **file_metadata(session, result.parquet)},
             check_results=[check_result(check, session) for check in checks],
         )
         stop_if_blocked(checks)

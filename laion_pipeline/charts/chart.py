@@ -132,7 +132,7 @@ def preview(png: Path) -> bytes:
     """A published chart in half its size, as PNG."""
     smaller = BytesIO()
     with Image.open(png) as image:
-        image.convert("RGB").reduce(2).save(smaller, "PNG")
+        compact(image.convert("RGB").reduce(2)).save(smaller, "PNG")
     return smaller.getvalue()
 
 

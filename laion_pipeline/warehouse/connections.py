@@ -106,14 +106,14 @@ class Warehouse:
             connection.close()
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
+    def kept_open(self, *, read_only: bool = False) -> Iterator[None]:
         """In the block, `connect` gives further connections to a file that is open already.
 
-        Opening takes longer than most statements on few rows. All of them can write then.
+        Opening takes longer than most statements on few rows. All of them can write then, or none.
 
         Raises what `connect` raises.
         """
-        with self.connect() as connection:
+        with self.connect(read_only=read_only) as connection:
             self._open.append(connection)
             try:
                 yield

@@ -133,15 +133,12 @@ def _step(score: Score) -> str:
 def _rounded_down(value: str, per_unit: int) -> str:
     """How many edges there are up to a value from 0, `per_unit` of them a unit; less below 0.
 
-    Multiplying rounds, so that next to an edge it may tell the wrong side. There the double nearest
-    to the edge decides, which dividing a whole number gives.
+    Multiplying rounds, so that next to an edge it may tell the wrong side. The edge that may have
+    been reached is taken, and the double nearest to it, which dividing a whole number gives,
+    decides whether it was.
     """
-    place = f"{value} * {per_unit}"
-    edge = f"round({place})"
-    return (
-        f"CAST(CASE WHEN abs({place} - {edge}) > 1e-9 THEN floor({place})"
-        f" WHEN {value} < {edge} / {per_unit} THEN {edge} - 1 ELSE {edge} END AS BIGINT)"
-    )
+    edge = f"floor({value} * {per_unit} + 1e-9)"
+    return f"(CAST({edge} AS BIGINT) - CAST({value} < {edge} / {per_unit} AS BIGINT))"
 
 
 def _valid_pairs(release: Release) -> str:
