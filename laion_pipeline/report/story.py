@@ -83,7 +83,7 @@ STORY = (
         "The extremes",
         "The best and the worst by each score. No image is loaded by this page. The captions are"
         " strangers' words, shown as they are, with invisible characters as escapes.",
-        tables=("score_extremes",),
+        tables=("extreme_summary", "score_extremes"),
     ),
     Section(
         "filters",

@@ -1,6 +1,6 @@
 """The derived tables computed another way: rows in, the lines that a table should have out."""
 
-from tests.oracles import captions, duplicates, hosts, scores, sizes
+from tests.oracles import captions, duplicates, extremes, hosts, scores, sizes
 
 # Those that are to be equal but for rounding; others are compared where they are told of.
 ORACLES = {
@@ -15,6 +15,7 @@ ORACLES = {
     "similarity_by_caption": captions.similarity_by_caption,
     "caption_summary": captions.caption_summary,
     "caption_words": captions.caption_words,
+    "extreme_summary": extremes.extreme_summary,
     "host_totals": hosts.host_totals,
     "host_counts": hosts.host_counts,
     "domain_summary": hosts.domain_summary,

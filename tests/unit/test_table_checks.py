@@ -213,6 +213,15 @@ TAMPERINGS = {
         "INSERT INTO score_extremes FROM score_extremes WHERE rank = 1",
         "UPDATE score_extremes SET url = 'https://x' WHERE extreme = 'top' AND rank < 3",
     ],
+    "extreme_summary": [
+        "UPDATE extreme_summary SET pairs = pairs - 1 WHERE extreme = 'top'",
+        "UPDATE extreme_summary SET extreme = 'top'",
+        "UPDATE extreme_summary SET small_share = 1.5 WHERE extreme = 'top'",
+        "UPDATE extreme_summary SET only_digits_share = NULL WHERE extreme = 'top'",
+        "INSERT INTO extreme_summary FROM extreme_summary WHERE extreme = 'top'",
+        "DELETE FROM extreme_summary WHERE extreme = 'top'",
+        "DELETE FROM extreme_summary",
+    ],
     "quarantine_counts": [
         "UPDATE quarantine_counts SET rows = rows + 1 WHERE reason = 'url_http'",
         "UPDATE quarantine_counts SET rows = NULL WHERE reason = 'url_http'",

@@ -69,6 +69,8 @@ COLUMNS = {
     " share_together source",
     "score_extremes": "score extreme rank url text width height similarity hash punsafe pwatermark"
     " aesthetic shard_id",
+    "extreme_summary": "score extreme pairs median_pixels small_share only_digits_share top_words"
+    " top_hosts",
     "quarantine_counts": "reason shard rows",
     "revision_diff": "previous_revision revision shard previous_rows rows added removed"
     " changed_text changed_scores",
