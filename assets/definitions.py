@@ -10,12 +10,16 @@ from assets.report import report
 from assets.resources import Laion, load_environment
 from assets.shards import DATASET, shards
 from assets.tables import table_assets
+from assets.thumbnails import extreme_thumbnails
 
 load_environment()
 _schedule, _sensors = automation()
 
 defs = dg.Definitions(
-    assets=[DATASET, shards, pairs, quarantine, *table_assets(), *chart_assets(), report],
+    assets=[
+        *(DATASET, shards, pairs, quarantine),
+        *(*table_assets(), *chart_assets(), extreme_thumbnails, report),
+    ],
     asset_checks=[pairs_contract],
     jobs=JOBS,
     schedules=[_schedule],

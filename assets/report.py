@@ -13,7 +13,7 @@ from laion_pipeline.report import REPORTED_TABLES, ReportContent, render_report
 
 
 @dg.asset(
-    deps=["pairs", *REPORTED_TABLES, *(chart.name for chart in CHARTS)],
+    deps=["pairs", *REPORTED_TABLES, "extreme_thumbnails", *(chart.name for chart in CHARTS)],
     group_name="report",
     retry_policy=RETRIES,
     freshness_policy=WEEKLY,
@@ -22,7 +22,7 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
     with laion.sound(REPORTED_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
-        content = render_report(session.warehouse, session.paths, sql_tables())
+        content = render_report(session.warehouse, session.paths, sql_tables(), session.release)
         told = laion.told(provenance)
     with laion.session() as session:
         record_finished(session, code_version())

@@ -66,6 +66,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     keep_shards: str
     contract: str
     accept_removal: str
+    fetch_images: str
     memory_limit: str
     threads: str
 

@@ -18,6 +18,7 @@ class Paths:
         self.dagster = root / "dagster"  # Dagster's own storage: one history a release
         self.tables = root / "tables"  # derived tables as Parquet
         self.quarantine = self.tables / "quarantine.parquet"
+        self.thumbnails = self.tables / "extreme_thumbnails.parquet"
         self.charts = root / "charts"  # as PNG and SVG
         self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation
         self.report = root / "report.html"

@@ -84,5 +84,9 @@ class Session:
         `code_version` is that of the tables' SQL.
         """
         return version_of(
-            __version__, code_version, provenance.revision, self.data_version(provenance)
+            __version__,
+            code_version,
+            provenance.revision,
+            self.data_version(provenance),
+            str(self.settings.fetch_images),
         )

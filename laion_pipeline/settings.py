@@ -96,6 +96,7 @@ class Settings(BaseSettings):
     downloads: PositiveInt = 8
     keep_shards: bool = True
     contract: AbsolutePath | None = None
+    fetch_images: bool = False
     accept_removal: Revision | None = None
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None

@@ -24,6 +24,8 @@ _RESERVED = frozenset({SAMPLE, "dagster"})
 # Where a filter may be published; that on similarity has a name of its own, the cut-off.
 FILTERED_SCORES = tuple(score for score in SCORES if score != "similarity")
 
+_UNSAFE_2024 = 0.45
+
 
 class Release(BaseModel):
     """One release of LAION metadata, as the catalogue describes it."""
@@ -93,6 +95,16 @@ class Release(BaseModel):
     def scores(self) -> tuple[str, ...]:
         """The scores that this release has."""
         return tuple(score for score in SCORES if score in self.columns)
+
+    @property
+    def unsafe_from(self) -> float:
+        """The `punsafe` from which a pair does not count as safe.
+
+        By the release's makers, or by LAION's safety revision of 2024, whichever is less.
+        """
+        own = self.filters.get("punsafe")
+        bounds = (own.at_most, own.below) if own else ()
+        return min([_UNSAFE_2024, *(bound for bound in bounds if bound is not None)])
 
     def lacks(self, *columns: str) -> str:
         """Why the release has nothing that takes these columns; '' where it has them all."""

@@ -13,9 +13,11 @@ from PIL import Image
 from laion_pipeline.charts import CHARTS, Chart
 from laion_pipeline.charts.chart import Drawing, read_drawing
 from laion_pipeline.charts.dark import compact, dark_variant
+from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import RecordedCheck, read_checks
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.report.figures import Figure, read_figures
+from laion_pipeline.report.gallery import Gallery, read_gallery
 from laion_pipeline.report.lineage import LineagePicture, lineage_picture
 from laion_pipeline.report.story import REPORTED_TABLES, TOLD_OTHERWISE
 from laion_pipeline.tables.table import ROWS_SHOWN, Table
@@ -25,9 +27,8 @@ from laion_pipeline.warehouse.provenance import Provenance
 
 Row = Mapping[str, object]
 
-# Of a table that is too long to be shown whole, and of each end of a score.
+# Of a table that is too long to be shown whole.
 FIRST_ROWS = 20
-EXTREMES_SHOWN = 5
 
 _CHANGES = """
 SELECT
@@ -92,14 +93,14 @@ class ReportContent:
     tables: Mapping[str, ShownTable]
     absent_scores: Sequence[str]
     lineage: LineagePicture
-    extremes: Mapping[tuple[str, str], Sequence[Row]]
+    gallery: Gallery
     shards: Sequence[Row]
 
 
 def read_content(
-    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], charts: Path
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], paths: Paths
 ) -> ReportContent:
-    """Everything that the page shows, of `tables` and of the charts in a folder.
+    """Everything that the page shows, of `tables` and of what lies in the release's folder.
 
     Raises WarehouseError when one of them is not there.
     """
@@ -117,21 +118,11 @@ def read_content(
         figures=read_figures(connection),
         checks=read_checks(connection),
         changes=_rows(connection, _CHANGES)[0],
-        charts={chart.name: _shown_chart(chart, charts) for chart in CHARTS},
+        charts={chart.name: _shown_chart(chart, paths.charts) for chart in CHARTS},
         tables=shown,
         lineage=lineage_picture(tables),
         absent_scores=[score for score in SCORES if score not in present],
-        extremes={
-            (score, extreme): _rows(
-                connection,
-                "SELECT * FROM score_extremes WHERE score = ? AND extreme = ? AND rank <= ?"
-                " ORDER BY rank",
-                [score, extreme, EXTREMES_SHOWN],
-            )
-            for score in SCORES
-            if score in present
-            for extreme in ("top", "bottom")
-        },
+        gallery=read_gallery(connection, paths.thumbnails),
         shards=_rows(connection, "SELECT * FROM shards ORDER BY path"),
     )
 
@@ -150,10 +141,8 @@ def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[int,
     return connection.execute(query).fetchall()
 
 
-def _rows(
-    connection: duckdb.DuckDBPyConnection, query: str, parameters: Sequence[object] = ()
-) -> Sequence[Row]:
-    rows: Sequence[Row] = connection.execute(query, parameters).to_arrow_table().to_pylist()
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[Row]:
+    rows: Sequence[Row] = connection.execute(query).to_arrow_table().to_pylist()
     return rows
 
 

@@ -13,7 +13,10 @@ from markupsafe import Markup
 from laion_pipeline.common.files import publish_text
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import tally
+from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.releases.release import Release
 from laion_pipeline.report.content import ReportContent, read_content
+from laion_pipeline.report.gallery import BLURRED_FROM
 from laion_pipeline.report.story import STORY
 from laion_pipeline.tables.table import Table
 from laion_pipeline.text import displayable
@@ -29,28 +32,34 @@ SCRIPT_SOURCE = f"'sha256-{b64encode(sha256(_SCRIPT.encode()).digest()).decode()
 _SMALLEST_SCORE = 0.0001
 # From here on nobody reads decimals.
 _LEAST_WHOLE = 1000
-# At or above this probability a caption is shown only when asked for.
-UNSAFE = 0.45
+# Of each end of a score; more are folded away.
+_FIRST_CARDS = 6
 
 
-def render_report(warehouse: Warehouse, paths: Paths, tables: Sequence[Table]) -> ReportContent:
+def render_report(
+    warehouse: Warehouse, paths: Paths, tables: Sequence[Table], release: Release
+) -> ReportContent:
     """Publish the report on the project's `tables` and charts, and the tables' lineage.
 
-    Returns what the report shows.
+    Captions of what `release` does not count as safe are shown only when asked for. Returns what
+    the report shows.
 
     Raises WarehouseError when what it shows has not been made.
     """
     from laion_pipeline.report.openlineage import lineage_json
 
     with warehouse.connect(read_only=True) as connection:
-        content = read_content(connection, tables, paths.charts)
+        content = read_content(connection, tables, paths)
     page = (
         _environment()
         .get_template("report.html")
         .render(
             content=content,
             story=STORY,
-            unsafe=UNSAFE,
+            scores=list(SCORES),
+            unsafe=release.unsafe_from,
+            blurred_from=BLURRED_FROM,
+            first_cards=_FIRST_CARDS,
             examples_shown=EXAMPLES_SHOWN,
             script=_SCRIPT,
             script_source=Markup(SCRIPT_SOURCE),  # noqa: S704 - our own
@@ -102,6 +111,7 @@ def _environment() -> Environment:
     environment.filters["tally"] = tally
     environment.filters["count"] = lambda value: f"{value:,}"
     environment.filters["caption"] = lambda text: displayable(text, CAPTION_CHARACTERS)
+    environment.filters["host"] = lambda url: url.split("/")[2] if url.count("/") > 1 else url
     environment.filters["score"] = _score
     environment.filters["percent"] = _percent
     environment.filters["cell"] = _cell

@@ -8,12 +8,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from laion_pipeline.charts import CHARTS, render_chart
+from laion_pipeline.images import fetch_thumbnails
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import CheckResult, record_checks
-from laion_pipeline.report import render_report
+from laion_pipeline.report import EXTREMES_SHOWN, render_report
 from laion_pipeline.sources.sample.shards import generate_sample
-from tests.builders import Row, load, make_tables, pair, pairs, tables, write_shard
+from tests.builders import SAMPLE, Row, load, make_tables, pair, pairs, tables, write_shard
 from tests.end_to_end.browser import browsing
+from tests.image_servers import answer, image, serving
 
 pytestmark = pytest.mark.slow
 
@@ -36,7 +38,10 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     paths = Paths(tmp_path_factory.mktemp("report"))
     generate_sample(paths.shards, rows=3000, shards=2)
     rows: list[Row] = [pair(n, text=text, aesthetic=10.0) for n, text in enumerate(HOSTILE)]
-    rows += [pair(n, text="an unsafe caption", punsafe=1.0) for n in range(40, 50)]
+    rows += [
+        pair(n, url=f"http://images.example/{n}", text="an unsafe caption", punsafe=1.0)
+        for n in range(40, 50)
+    ]
     write_shard(paths.shards, "zz.parquet", [*rows, *pairs(30, first=50)])
     warehouse = load(paths.shards)
     with warehouse.connect() as connection:
@@ -44,7 +49,11 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     make_tables(warehouse, paths.tables)
     for chart in CHARTS:
         render_chart(warehouse, chart, paths.charts)
-    render_report(warehouse, paths, list(tables().values()))
+    answers = {f"/{n}": answer(image()) for n in range(40, 48)}
+    with serving(answers) as servers:
+        network = servers.network(most_seconds=1)
+        fetch_thumbnails(warehouse, paths.thumbnails, EXTREMES_SHOWN, network)
+    render_report(warehouse, paths, list(tables().values()), SAMPLE)
     return paths
 
 
@@ -165,3 +174,19 @@ def test_captions_of_what_is_probably_unsafe_wait_for_a_click(page: Page) -> Non
     assert "an unsafe caption" not in folded.inner_text()
     folded.locator("summary").click()
     assert "an unsafe caption" in folded.inner_text()
+
+
+def test_images_are_blurred_until_they_are_asked_for(page: Page) -> None:
+    card = page.locator(".cards li", has_text="an unsafe caption").first
+    blur = "image => getComputedStyle(image).filter"
+    picture = card.locator("img")
+    assert "blur" in picture.evaluate(blur)
+    card.get_by_role("checkbox", name="show").press("Space")
+    assert picture.evaluate(blur) == "none"
+    assert picture.evaluate("image => image.naturalWidth") == 192
+
+
+def test_a_dead_link_is_a_tile_that_says_so(page: Page) -> None:
+    tile = page.locator(".cards li", has_text="http://images.example/49").first.locator(".tile")
+    expect(tile).to_have_text("dead: HTTP 404")
+    assert "links that were tried for this page are dead" in page.inner_text("body")

@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from tests.builders import SCORES
 from tests.oracles.captions import caption_words, only_digits
 from tests.oracles.rows import Line, Row
-from tests.oracles.scores import KEPT, SCORES
+from tests.oracles.scores import KEPT
 
 
 def extreme_summary(rows: Sequence[Row]) -> list[Line]:

@@ -17,7 +17,7 @@ from laion_pipeline.session import Session
 
 SETTINGS = (
     *("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS"),
-    *("KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL"),
+    *("KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "FETCH_IMAGES"),
 )
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()

@@ -13,6 +13,7 @@ from laion_pipeline.charts import CHARTS, render_chart
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import CheckResult, record_checks
+from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.releases.release import Release
 from laion_pipeline.report import REPORTED_TABLES, SCRIPT_SOURCE, render_report
 from laion_pipeline.report.story import STORY
@@ -105,7 +106,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Paths]:
     warehouse, paths = prepared(folder)
     for chart in CHARTS:
         render_chart(warehouse, chart, paths.charts)
-    render_report(warehouse, paths, list(tables().values()))
+    render_report(warehouse, paths, list(tables().values()), SAMPLE)
     return warehouse, paths
 
 
@@ -119,7 +120,7 @@ def folder(sample: tuple[Warehouse, Paths], tmp_path: Path) -> Path:
 def report_of(folder: Path, rows: Sequence[Row], release: Release = SAMPLE) -> Page:
     write_shard(folder / "shards", "part-0.parquet", rows, release.columns)
     warehouse, paths = prepared(folder, release)
-    render_report(warehouse, paths, list(tables().values()))
+    render_report(warehouse, paths, list(tables().values()), release)
     return Page(paths.report.read_text("utf-8"))
 
 
@@ -130,7 +131,7 @@ def page(sample: tuple[Warehouse, Paths]) -> Page:
 
 def test_the_report_is_one_page_of_modest_size(sample: tuple[Warehouse, Paths]) -> None:
     warehouse, paths = sample
-    content = render_report(warehouse, paths, list(tables().values()))
+    content = render_report(warehouse, paths, list(tables().values()), SAMPLE)
     assert content.rows >= content.valid_rows > 0
     assert paths.report.stat().st_size < 5_000_000
     assert list(paths.root.glob(".*")) == [], "nothing temporary stays behind"
@@ -139,7 +140,7 @@ def test_the_report_is_one_page_of_modest_size(sample: tuple[Warehouse, Paths]) 
 def test_the_same_warehouse_gives_the_same_page(sample: tuple[Warehouse, Paths]) -> None:
     warehouse, paths = sample
     before = paths.report.read_bytes()
-    render_report(warehouse, paths, list(tables().values()))
+    render_report(warehouse, paths, list(tables().values()), SAMPLE)
     assert paths.report.read_bytes() == before
 
 
@@ -237,7 +238,7 @@ def test_made_up_data_has_a_banner(
     copy = warehouse_at(folder / "warehouse.duckdb")
     copy.file.write_bytes(sample[0].file.read_bytes())
     change(copy, "UPDATE provenance SET made_up = true")
-    render_report(copy, Paths(folder), list(tables().values()))
+    render_report(copy, Paths(folder), list(tables().values()), SAMPLE)
     assert "Made-up data." in Page(Paths(folder).report.read_text("utf-8")).text
 
 
@@ -289,9 +290,17 @@ def test_titles_and_file_names_are_only_text(folder: Path) -> None:
 def test_captions_of_unsafe_images_are_shown_only_when_asked_for(folder: Path) -> None:
     page = report_of(folder, [pair(1, text="mild", punsafe=0.4499), pair(2, punsafe=0.45)])
     html = (folder / "report.html").read_text("utf-8")
-    assert "<summary>probably unsafe</summary>a caption, number 2</details>" in html
-    assert "probably unsafe</summary>mild" not in html
-    assert page.text.count("probably unsafe") == page.text.count("a caption, number 2")
+    folded = '<summary>probably unsafe</summary><p class="caption" dir="auto">'
+    assert f"{folded}a caption, number 2</p></details>" in html
+    assert f"{folded}mild" not in html
+    assert page.text.count("probably unsafe") == page.text.count("a caption, number 2") == 8
+    assert "No image was fetched for this page." in page.text
+
+
+def test_what_counts_as_safe_is_as_the_release_has_it(folder: Path) -> None:
+    strict = SAMPLE.model_copy(update={"filters": {"punsafe": Interval(at_most=0.2)}})
+    page = report_of(folder, [pair(1, text="mild", punsafe=0.19), pair(2, punsafe=0.2)], strict)
+    assert page.text.count("probably unsafe") == page.text.count("a caption, number 2") == 8
 
 
 @pytest.mark.parametrize("rows", [[], [pair(text="")]], ids=["no rows", "no valid rows"])
@@ -328,7 +337,7 @@ def test_a_report_needs_what_it_shows(missing: str, folder: Path) -> None:
     with pytest.raises(
         WarehouseError, match=r"no warehouse yet|there is no |no such chart|checked yet"
     ) as caught:
-        render_report(warehouse, paths, list(tables().values()))
+        render_report(warehouse, paths, list(tables().values()), SAMPLE)
     assert "\n" not in str(caught.value)
     assert caught.value.needs
     assert not paths.report.exists()

@@ -1,0 +1,50 @@
+"""What a server says against the use of its images in training, in the headers of an answer."""
+
+from collections.abc import Iterable, Iterator
+
+from laion_pipeline import __version__
+
+# How we call ourselves, and so what a rule for us alone would name.
+AGENT = "laion-pipeline"
+USER_AGENT = f"{AGENT}/{__version__} (small copies of a few images, to audit a dataset)"
+
+_AGAINST = frozenset({"noai", "noimageai", "noindex", "noml", "none"})
+# Directives of X-Robots-Tag with a value after a colon, where others have a program's name before.
+_WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
+
+
+def refusal(headers: Iterable[tuple[str, str]]) -> str:
+    """The header by which an answer's images are not to be used so; '' where none says that.
+
+    Directives of `X-Robots-Tag` count that are for all, or for us by name; of `Content-Usage`, the
+    IETF's AI preferences, `train-ai=n`.
+    """
+    for name, value in headers:
+        match name.casefold():
+            case "x-robots-tag" if against := _AGAINST.intersection(_directives(value)):
+                return f"X-Robots-Tag: {min(against)}"
+            case "content-usage" if _usages(value).get("train-ai") == "n":
+                return "Content-Usage: train-ai=n"
+    return ""
+
+
+def _directives(value: str) -> Iterator[str]:
+    """The directives that are for us, in small letters."""
+    ours = True
+    for part in value.casefold().split(","):
+        before, colon, after = part.partition(":")
+        directive = part.strip()
+        if colon and before.strip() not in _WITH_VALUE:
+            ours = before.strip() in (AGENT, "*")
+            directive = after.strip()
+        if ours:
+            yield directive
+
+
+def _usages(value: str) -> dict[str, str]:
+    """What each usage is set to, without parameters; of several the last counts (RFC 9651)."""
+    usages = {}
+    for member in value.casefold().split(","):
+        usage, _, setting = member.partition(";")[0].partition("=")
+        usages[usage.strip()] = setting.strip()
+    return usages
