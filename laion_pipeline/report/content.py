@@ -16,6 +16,7 @@ from laion_pipeline.charts.dark import compact, dark_variant
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import RecordedCheck, read_checks
 from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.report.checks import CheckGroup, grouped
 from laion_pipeline.report.figures import Figure, read_figures
 from laion_pipeline.report.gallery import Gallery, read_gallery
 from laion_pipeline.report.lineage import LineagePicture, lineage_picture
@@ -88,6 +89,7 @@ class ReportContent:
     valid_rows: int
     figures: Sequence[Figure]
     checks: Sequence[RecordedCheck]
+    check_groups: Sequence[CheckGroup]
     changes: Row
     charts: Mapping[str, ShownChart]
     tables: Mapping[str, ShownTable]
@@ -110,13 +112,15 @@ def read_content(
         for table in tables
         if table.name in REPORTED_TABLES
     }
+    checks = read_checks(connection)
     present = {row["score"] for row in shown["score_summary"].rows}
     return ReportContent(
         provenance=Provenance.read(connection),
         rows=rows,
         valid_rows=rows - quarantined,
         figures=read_figures(connection),
-        checks=read_checks(connection),
+        checks=checks,
+        check_groups=grouped(checks),
         changes=_rows(connection, _CHANGES)[0],
         charts={chart.name: _shown_chart(chart, paths.charts) for chart in CHARTS},
         tables=shown,

@@ -1,4 +1,8 @@
 "use strict";
+// Beside Dagster's UI, which serves this page below /files, there are the assets to go back to.
+if (/^http/.test(location.protocol) && location.pathname.startsWith("/files/")) {
+  document.querySelectorAll(".asset").forEach((link) => (link.hidden = false));
+}
 // A click on the head of a column sorts its table; without scripts it is as it was made. Where rows
 // are stacked, on a phone, there are no heads to click on.
 if (matchMedia("(min-width: 40.01rem)").matches) {

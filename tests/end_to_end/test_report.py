@@ -141,6 +141,12 @@ def test_without_scripts_it_is_plain_and_whole(paths: Paths, page: Page) -> None
     plain.close()
 
 
+def test_links_to_dagster_are_for_the_page_beside_it(page: Page) -> None:
+    links = page.locator("a.asset", has_text="in Dagster")
+    assert links.count() > len(CHARTS)
+    expect(links.first).to_be_hidden()
+
+
 def test_the_keyboard_reaches_sections_and_folds(page: Page) -> None:
     page.reload()
     page.keyboard.press("Tab")

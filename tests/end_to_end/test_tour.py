@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 
 RELEASE = "laion2B-en-aesthetic"
 REPO = f"laion/{RELEASE}"
-# Shards, pairs, quarantine and the report; the others.
-ASSETS = 4 + len(tables()) + len(CHARTS)
+# Shards, pairs, quarantine, thumbnails and the report; the others.
+ASSETS = 5 + len(tables()) + len(CHARTS)
 
 
 @pytest.fixture
@@ -115,6 +115,10 @@ def test_the_tour(tmp_path: Path, hub: LoopbackHub, ui: Ui, page: Page) -> None:
     for image in report.locator("img").all():
         assert image.evaluate("image => image.decode().then(() => image.naturalWidth)") > 500
     expect(report.locator("table.sortable th button").first).to_be_attached()  # its script runs
+    link = report.locator("#aesthetic_distribution").get_by_role("link", name="in Dagster")
+    link.click()
+    expect(report).to_have_url(f"{ui.address}/assets/aesthetic_distribution")
+    expect(report.get_by_text("aesthetic_distribution").first).to_be_visible()
     report.close()
 
     # One table alone.
