@@ -20,7 +20,7 @@ NEEDS_REAL_ROWS = pytest.mark.skipif(
 SETTINGS = (
     *("RELEASE", "SOURCE", "REVISION", "DATA_DIR", "MAX_SHARDS", "DOWNLOADS"),
     *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "PORT"),
-    *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL"),
+    *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL", "FETCH_IMAGES"),
 )
 TABLES = ("resolution_counts", "score_extremes", "score_histogram", "score_summary")
 CHARTS = ("aesthetic_distribution", "score_distributions", "top_resolutions")

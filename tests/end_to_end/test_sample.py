@@ -2,15 +2,26 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pyarrow.parquet as pq
 import pytest
+from nbclient import NotebookClient
 
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.sources.sample.shards import PLANTED, PLANTED_DUPLICATE_URLS
 from tests.builders import tables
 from tests.end_to_end.browser import browsing
-from tests.end_to_end.command import PROJECT, TABLES, Outcome, interface_files, run_assets
+from tests.end_to_end.command import (
+    PROJECT,
+    SETTINGS,
+    TABLES,
+    Outcome,
+    environment,
+    interface_files,
+    run_assets,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -127,6 +138,33 @@ def test_the_report_says_that_it_is_made_up(first: Outcome) -> None:
     page = (first.data / "sample" / "report.html").read_text("utf-8")
     assert "made up" in page.casefold() or "made-up" in page.casefold()
     assert "100,000" in page
+
+
+def test_the_notebook_runs(first: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = PROJECT / "docs" / "explore.ipynb"
+    notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
+    assert not any(cell.get("outputs") for cell in notebook.cells), "kept without what it shows"
+    for name, value in environment(first.place).items():
+        monkeypatch.setenv(name, value)
+    before = first.files()
+    NotebookClient(notebook, timeout=60, kernel_name="python3").execute(cwd=str(PROJECT / "docs"))
+    shown = [output["data"] for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert len(shown) == len([cell for cell in notebook.cells if cell.cell_type == "code"])
+    assert all("text/html" in each for each in shown)
+    assert "100,000" in shown[0]["text/html"]
+    assert "data:image/png;base64," in shown[2]["text/html"]
+    assert {name for name in first.files() - before if name.startswith("data/")} == set()
+
+
+def test_the_readme_on_notebooks_is_so(first: Outcome, monkeypatch: pytest.MonkeyPatch) -> None:
+    readme = (PROJECT / "README.md").read_text("utf-8")
+    code = readme.split("```python\n", 1)[1].split("```", 1)[0]
+    monkeypatch.chdir(first.place)
+    for name in SETTINGS:
+        monkeypatch.setenv(f"LAION_{name}", "")
+    said: dict[str, Any] = {}
+    exec(code, said)
+    assert repr(said["release"]).startswith("title: Sample")
 
 
 def test_every_row_counts_once(first: Outcome) -> None:
