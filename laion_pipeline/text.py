@@ -1,5 +1,6 @@
 """Text from strangers, made fit to be shown to people."""
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -24,6 +25,11 @@ def _is_invisible(character: str) -> bool:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def slug(text: str) -> str:
+    """`text` in small letters, with a hyphen for whatever is neither letter, digit nor dot."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-")
 
 
 def listed(names: Iterable[str], most: int = 20) -> str:

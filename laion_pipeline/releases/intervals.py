@@ -47,6 +47,24 @@ class Interval(BaseModel):
         # Parquet file's statistics say that it holds, and those know nothing of NaN.
         return " AND ".join([*terms, f"NOT isnan({column})"])
 
+    def meets(self, other: "Interval") -> bool:
+        """Whether some number may be in both; not where they only touch at an open end."""
+        lows = [(bound, open_) for each in (self, other) for bound, open_ in each._lows()]
+        highs = [(bound, open_) for each in (self, other) for bound, open_ in each._highs()]
+        return not any(
+            low > high or (low == high and (low_open or high_open))
+            for low, low_open in lows
+            for high, high_open in highs
+        )
+
+    def _lows(self) -> list[tuple[float, bool]]:
+        bounds = ((self.at_least, False), (self.above, True))
+        return [(bound, open_) for bound, open_ in bounds if bound is not None]
+
+    def _highs(self) -> list[tuple[float, bool]]:
+        bounds = ((self.at_most, False), (self.below, True))
+        return [(bound, open_) for bound, open_ in bounds if bound is not None]
+
     def words(self, name: str) -> str:
         """The range of what is called `name`, for people."""
         low = f"{self.at_least:g} <= " if self.at_least is not None else ""

@@ -13,13 +13,15 @@ from laion_pipeline.releases.release import Release
 
 _SIZE = ("width", "height")
 # What a filter may look at, as SQL over `pair_captions`, and the columns that it takes.
-_MEASURES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+MEASURES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     **{score: (score, (score,)) for score in SCORES},
     # `least` would take the one of two sides that is known.
     "each side": (
         "CASE WHEN width <= height THEN width WHEN width > height THEN height END",
         _SIZE,
     ),
+    "pixels": ("CAST(width AS DOUBLE) * height", _SIZE),
+    "width / height": ("CAST(width AS DOUBLE) / height", _SIZE),
     "aspect ratio": (
         "CASE WHEN width <= height THEN CAST(height AS DOUBLE) / width"
         " ELSE CAST(width AS DOUBLE) / height END",
@@ -47,11 +49,16 @@ class Filter:
     @property
     def predicate(self) -> str:
         """The condition, as SQL over `pair_captions`; not true where the measure is unknown."""
-        return self.kept.predicate(f"CAST({_MEASURES[self.measure][0]} AS DOUBLE)")
+        return measured(self.measure, self.kept)
 
     def is_known(self, release: Release) -> bool:
         """Whether a release has what the filter looks at."""
-        return not release.lacks(*_MEASURES[self.measure][1])
+        return not release.lacks(*MEASURES[self.measure][1])
+
+
+def measured(measure: str, kept: Interval) -> str:
+    """That a measure is in an interval, as SQL over `pair_captions`; not true where unknown."""
+    return kept.predicate(f"CAST({MEASURES[measure][0]} AS DOUBLE)")
 
 
 _SD_1 = "model card of CompVis/stable-diffusion-v1-4"

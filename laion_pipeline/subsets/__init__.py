@@ -1,0 +1,1 @@
+"""Subsets: which pairs to train on, chosen by a filter, shown first and then exported."""

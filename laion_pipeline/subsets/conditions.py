@@ -1,0 +1,200 @@
+"""What a filter says, one condition at a time, as SQL over `pair_captions` with bound values.
+
+Conditions on numbers come before those on captions and addresses, which take longer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from laion_pipeline.errors import SettingsError
+from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.releases.recipes import MEASURES, measured
+from laion_pipeline.releases.release import Release
+from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.lists import read_hosts, read_urls
+from laion_pipeline.text import listed
+from laion_pipeline.warehouse.connections import quoted
+
+# The fields that hold a range, and what it is of.
+RANGES: Mapping[str, str] = {
+    "punsafe": "punsafe",
+    "pwatermark": "pwatermark",
+    "aesthetic": "aesthetic",
+    "similarity": "similarity",
+    "shortest_side": "each side",
+    "pixels": "pixels",
+    "aspect_ratio": "width / height",
+    "longer_to_shorter": "aspect ratio",
+    "characters": "characters",
+    "words": "words",
+}
+_OF_CAPTIONS = ("characters", "words")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition in words and as SQL; `?` in it stand for `values`.
+
+    `lists` are the names it looks up, by the table of one column that they have to be in. One
+    `on_numbers` reads no caption and no address.
+    """
+
+    words: str
+    sql: str
+    values: Sequence[str] = ()
+    lists: Mapping[str, pa.Table] = field(default_factory=dict)
+    on_numbers: bool = False
+
+
+def conditions_of(
+    chosen: SubsetFilter, release: Release, connection: duckdb.DuckDBPyConnection
+) -> Sequence[Condition]:
+    """A filter's conditions on single pairs, the quick ones first.
+
+    Raises SettingsError naming what the release has not, or a list that cannot be read.
+    """
+    found = [
+        *_ranges(chosen, release),
+        *_languages(chosen, release),
+        *_captions(chosen, connection),
+        *_hosts(chosen),
+        *_opt_outs(chosen),
+    ]
+    return sorted(found, key=lambda condition: not condition.on_numbers)
+
+
+def _ranges(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
+    for name, measure in RANGES.items():
+        kept = getattr(chosen, name)
+        if not isinstance(kept, Interval):
+            continue
+        if lacking := release.lacks(*MEASURES[measure][1]):
+            hint = '; say punsafe = "any" to take pairs of which nobody knows' * (name == "punsafe")
+            raise SettingsError(f"{name}: not with {release.name}: {lacking}{hint}")
+        valid = release.ranges.get(name)
+        if valid is not None and not valid.meets(kept):
+            raise SettingsError(
+                f"{name}: {kept.words(name)} leaves no pair: in this release {valid.words(name)}"
+            )
+        yield Condition(
+            kept.words(name), measured(measure, kept), on_numbers=name not in _OF_CAPTIONS
+        )
+
+
+def _languages(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
+    if not chosen.languages:
+        return
+    if lacking := release.lacks("language"):
+        raise SettingsError(f"languages: not with {release.name}: {lacking}")
+    marks = ", ".join("?" for _ in chosen.languages)
+    yield Condition(
+        f"language is {listed(chosen.languages)}", f"language IN ({marks})", chosen.languages
+    )
+
+
+# Without case and accents: as it is asked for, and as captions are.
+_FOLDED = "replace(translate(lower(strip_accents({})), 'ς', 'σ'), 'ß', 'ss')"
+_NEITHER = r"[^\p{L}\p{N}]"
+
+
+def _captions(chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection) -> Iterator[Condition]:
+    whole = "the words" if chosen.whole_words else "the letters"
+    for term in chosen.caption_all:
+        yield _has([term], f"caption has {whole} {listed([term])}", chosen, connection)
+    if chosen.caption_any:
+        words = f"caption has any of {listed(chosen.caption_any)}"
+        yield _has(chosen.caption_any, words, chosen, connection)
+    if chosen.caption_none:
+        words = f"caption has none of {listed(chosen.caption_none)}"
+        found = _has(chosen.caption_none, words, chosen, connection)
+        yield Condition(words, f"NOT ({found.sql})", found.values)
+    if pattern := chosen.caption_regex:
+        try:
+            connection.execute("SELECT regexp_matches('', ?)", [pattern])
+        except duckdb.Error as error:
+            reason = str(error).partition("\n")[0].partition(": ")[2]
+            raise SettingsError(f"caption_regex: {reason}") from error
+        words = f"caption matches {listed([pattern])}"
+        yield Condition(words, "regexp_matches(text, ?)", [pattern])
+
+
+def _has(
+    terms: Sequence[str], words: str, chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection
+) -> Condition:
+    """That a caption has one of the terms.
+
+    Regular expressions are slow: where all characters are ASCII, captions need no folding, and
+    what has not the letters of a term need not be looked at for its words.
+    """
+    rows = [
+        connection.execute(f"SELECT f, regexp_escape(f) FROM (SELECT {_FOLDED.format('?')} AS f)",
+                           [term]).fetchall()[0]
+        for term in terms
+    ]  # fmt: skip
+    letters = "|".join(escaped for _, escaped in rows)
+    if not chosen.whole_words:
+        bounded = letters
+    else:
+        bounded = "|".join(
+            (f"(?:^|{_NEITHER})" if folded[:1].isalnum() else "")
+            + escaped
+            + (f"(?:$|{_NEITHER})" if folded[-1:].isalnum() else "")
+            for folded, escaped in rows
+        )
+    folded_text = _FOLDED.format("text")
+    return Condition(
+        words,
+        "CASE WHEN strlen(text) = length(text)"
+        " THEN CASE WHEN regexp_matches(text, ?) THEN regexp_matches(text, ?) ELSE false END"
+        f" ELSE regexp_matches({folded_text}, ?) END",
+        [f"(?i)(?:{letters})", f"(?i)(?:{bounded})", f"(?:{bounded})"],
+    )
+
+
+# The host of an address, and the names that it may be registered under, from the right.
+HOST = (
+    "regexp_replace(regexp_replace(lower(split_part(url, '/', 3)),"
+    r" '[?#\\].*$|^.*@', '', 'g'), '[.]?(:[0-9]*)?$', '')"
+)
+_ENDINGS = tuple(
+    " || '.' || ".join(f"split_part({HOST}, '.', -{part})" for part in range(labels, 0, -1))
+    for labels in range(1, 6)
+)
+
+
+def _hosts(chosen: SubsetFilter) -> Iterator[Condition]:
+    for field_name, keeps in (("hosts_allowed", True), ("hosts_denied", False)):
+        if names := getattr(chosen, field_name):
+            words = f"host is {'' if keeps else 'not '}of {listed(names)}"
+            yield _at_hosts(words, field_name, [name.casefold() for name in names], keeps=keeps)
+
+
+def _opt_outs(chosen: SubsetFilter) -> Iterator[Condition]:
+    if chosen.opt_out_hosts:
+        names = [name for path in chosen.opt_out_hosts for name in read_hosts(path)]
+        words = f"host has not opted out ({len(names):,} names)"
+        yield _at_hosts(words, "opt_out_hosts", names, keeps=False)
+    if chosen.opt_out_urls:
+        urls = [url for path in chosen.opt_out_urls for url in read_urls(path)]
+        words = f"address has not opted out ({len(urls):,} addresses)"
+        table = pa.table({"name": pa.array(urls, pa.string())})
+        yield Condition(
+            words, "url NOT IN (SELECT name FROM opt_out_urls)", lists={"opt_out_urls": table}
+        )
+
+
+def _at_hosts(words: str, name: str, hosts: Sequence[str], *, keeps: bool) -> Condition:
+    there = " OR ".join(
+        f"{ending} IN (SELECT name FROM {quoted(name)})" for ending in (HOST, *_ENDINGS)
+    )
+    table = pa.table({"name": pa.array(hosts, pa.string())})
+    return Condition(words, f"({there})" if keeps else f"NOT ({there})", lists={name: table})
+
+
+def files_of(chosen: SubsetFilter) -> Sequence[Path]:
+    """The lists that a filter takes from files."""
+    return [*chosen.opt_out_urls, *chosen.opt_out_hosts]

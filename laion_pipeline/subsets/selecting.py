@@ -1,0 +1,161 @@
+"""Selecting the pairs of a subset: step by step, with what each step leaves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from laion_pipeline.errors import SettingsError
+from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.releases.release import Release
+from laion_pipeline.subsets.conditions import Condition, conditions_of
+from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.warehouse.connections import literal
+
+# The temporary table that the pairs are in, of the connection that was given.
+CHOSEN = "chosen_pairs"
+_KEYS = {
+    "url": "url",
+    "hash": "coalesce(CAST(hash AS VARCHAR), url)",
+    "caption": r"lower(strip_accents(trim(regexp_replace(text, '\s+', ' ', 'g'))))",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A condition, and how many pairs meet it and all before; scaled up where `about`."""
+
+    words: str
+    pairs: int
+    about: bool = False
+
+
+@dataclass(frozen=True)
+class Selected:
+    """What every step left. In `CHOSEN` is one pair of `every` that the last one left."""
+
+    steps: Sequence[Step]
+    every: int
+
+
+def select(
+    connection: duckdb.DuckDBPyConnection,
+    chosen: SubsetFilter,
+    release: Release,
+    most_rows: int | None = None,
+) -> Selected:
+    """Put the pairs that a filter keeps into the temporary table `CHOSEN`.
+
+    If there would be more than `most_rows`, only a part of them, by their hash; what comes after
+    conditions on single pairs is then counted in that part.
+
+    Raises SettingsError where the filter is not for this release.
+    """
+    _require(chosen, release)
+    conditions = conditions_of(chosen, release, connection)
+    for condition in conditions:
+        for name, table in condition.lists.items():
+            connection.register(name, table)
+    numbers = [each for each in conditions if each.on_numbers]
+    others = [each for each in conditions if not each.on_numbers]
+    steps = _counted(connection, numbers)
+    # With the first of the others at once, so that not all that the numbers leave need be kept.
+    at_once, later, every = others[:1], others[1:], 1
+    if most_rows and steps[-1].pairs > most_rows:
+        steps, at_once, later = _counted(connection, conditions), others, []
+        every = max(1, -(-steps[-1].pairs // most_rows))
+    _keep(connection, [*numbers, *at_once], every, chosen)
+    kept = _Kept(connection, every)
+    steps += [kept.step(each.words) for each in at_once[: 1 + len(conditions) - len(steps)]]
+    steps += [kept.step(each.words, f"({each.sql})", each.values) for each in later]
+    steps += [kept.step(f"one a {key}", _first_of(_KEYS[key])) for key in chosen.dedupe]
+    if chosen.limit is not None:
+        steps.append(kept.first(chosen.limit, chosen.order, steps[-1].pairs))
+    return Selected(steps, every)
+
+
+def _require(chosen: SubsetFilter, release: Release) -> None:
+    score = chosen.order.rpartition(" ")[2]
+    if score in SCORES and (lacking := release.lacks(score)):
+        raise SettingsError(f"order: {chosen.order}: not with {release.name}: {lacking}")
+    if "hash" in chosen.dedupe and (lacking := release.lacks("hash")):
+        raise SettingsError(f"dedupe: hash: not with {release.name}: {lacking}")
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, conditions: Sequence[Condition]) -> list[Step]:
+    """How many valid pairs each condition leaves, in one pass."""
+    cases = " ".join(
+        f"WHEN ({condition.sql}) IS NOT TRUE THEN {place}"
+        for place, condition in enumerate(conditions)
+    )
+    reached = f"CASE {cases} ELSE {len(conditions)} END" if conditions else "0"
+    values = [value for condition in conditions for value in condition.values]
+    found = connection.execute(
+        f"SELECT {reached} AS reached, count(*) FROM pair_captions GROUP BY reached", values
+    ).fetchall()
+    words = ["valid pairs", *(condition.words for condition in conditions)]
+    return [
+        Step(each, sum(pairs for reached, pairs in found if reached >= place))
+        for place, each in enumerate(words)
+    ]
+
+
+def _keep(
+    connection: duckdb.DuckDBPyConnection,
+    conditions: Sequence[Condition],
+    every: int,
+    chosen: SubsetFilter,
+) -> None:
+    terms = [f"({condition.sql})" for condition in conditions]
+    if every > 1:
+        terms.append(f"hash(url) % {every} = 0")
+    where = f" WHERE {' AND '.join(terms)}" if terms else ""
+    values = [value for condition in conditions for value in condition.values]
+    connection.execute(f"DROP TABLE IF EXISTS {CHOSEN}")
+    connection.execute(
+        f"CREATE TEMP TABLE {CHOSEN} AS SELECT {_place(chosen)} AS place,"
+        " * EXCLUDE (only_digits, all_capitals, has_entity, has_replacement, has_other_script)"
+        f" FROM pair_captions{where}",
+        values,
+    )
+
+
+def _place(chosen: SubsetFilter) -> str:
+    """Where a pair stands in the subset's order; the same on every machine and in any year.
+
+    What is random goes by a digest of the seed and the pair; ties go by that too.
+    """
+    mixed = f"md5({literal(str(chosen.seed))} || ' ' || url || ' ' || text)"
+    end, _, score = chosen.order.partition(" ")
+    if score in SCORES:
+        sign = "-" if end == "highest" else ""
+        return f"{{'by': {sign}{score}, 'then': {mixed}}}"
+    return f"{{'by': 0.0, 'then': {mixed}}}"
+
+
+class _Kept:
+    """The pairs in `CHOSEN`, of which each step leaves some."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, every: int) -> None:
+        self._connection, self._every = connection, every
+
+    def step(self, words: str, kept: str = "true", values: Sequence[str] = ()) -> Step:
+        self._connection.execute(f"DELETE FROM {CHOSEN} WHERE ({kept}) IS NOT TRUE", values)
+        ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
+        return Step(words, rows * self._every, about=self._every > 1)
+
+    def first(self, limit: int, order: str, pairs: int) -> Step:
+        words = f"the first {limit:,}, {order}"
+        if self._every > 1:
+            return Step(words, min(limit, pairs))
+        return self.step(
+            words, f"rowid IN (SELECT rowid FROM {CHOSEN} ORDER BY place, rowid LIMIT {limit})"
+        )
+
+
+def _first_of(key: str) -> str:
+    """That a pair is the first, in the subset's order, of those with the same key."""
+    return (
+        f"rowid IN (SELECT rowid FROM {CHOSEN}"
+        f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY place, rowid) = 1)"
+    )
