@@ -5,10 +5,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from laion_pipeline.reading import ReleaseReader
+    from laion_pipeline.subsets.subset import Subset
 
 # Nobody is told what is done here. The libraries read these when they are imported.
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -31,3 +32,13 @@ def open(  # noqa: A001 - as in laion_pipeline.open(...)
     from laion_pipeline.reading import ReleaseReader
 
     return ReleaseReader.open(release, data_dir)
+
+
+def subset(release: str = "", data_dir: str | Path = "", **fields: Any) -> "Subset":
+    """The pairs of a materialized release that a filter keeps, to be looked at.
+
+    `fields` are those of `subsets.filter.SubsetFilter`, as a TOML file has them.
+
+    Raises what `open` raises, and SettingsError naming what is wrong with the filter.
+    """
+    return open(release, data_dir).subset(**fields)

@@ -17,8 +17,10 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import RecordedCheck, find_checks, tally
 from laion_pipeline.quality.soundness import read_made
-from laion_pipeline.releases.release import find_release
+from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.settings import Settings
+from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse, quoted
 from laion_pipeline.warehouse.pairs import count_rows
@@ -76,7 +78,7 @@ class ReleaseReader:
     WarehouseBusyError.
     """
 
-    name: str
+    release: Release
     paths: Paths
     warehouse: Warehouse
 
@@ -87,14 +89,15 @@ class ReleaseReader:
         settings = Settings.from_environment(
             **{key: value for key, value in given.items() if value}
         )
-        name = find_release(settings.release).name
-        paths = Paths(settings.data_dir / name)
+        found = find_release(settings.release)
+        paths = Paths(settings.data_dir / found.name)
         if not paths.warehouse.is_file():
             raise WarehouseError(
                 f"{paths.warehouse}: no warehouse yet; materialize the release first, or say where"
                 " it is with data_dir"
             )
-        return cls(name, paths, Warehouse(paths.warehouse, settings.memory_limit, settings.threads))
+        file, limit = paths.warehouse, settings.memory_limit
+        return cls(found, paths, Warehouse(file, limit, settings.threads))
 
     @property
     def tables(self) -> Sequence[str]:
@@ -160,11 +163,22 @@ class ReleaseReader:
         with self.warehouse.connect(read_only=True) as connection:
             return Checks(find_checks(connection))
 
+    def subset(self, **fields: Any) -> Subset:
+        """The pairs that a filter of these fields keeps; see `SubsetFilter`.
+
+        Raises SettingsError naming what is wrong with them.
+        """
+        return self.choose(SubsetFilter.of(fields, "subset"))
+
+    def choose(self, chosen: SubsetFilter) -> Subset:
+        """The pairs that a filter keeps."""
+        return Subset(chosen, self.release, self.paths, self.warehouse)
+
     def __repr__(self) -> str:
         return "\n".join(f"{what}: {said}" for what, said in self._facts())
 
     def _repr_html_(self) -> str:
-        return _html_table(("release", self.name), self._facts())
+        return _html_table(("release", self.release.name), self._facts())
 
     def _facts(self) -> Sequence[tuple[str, str]]:
         with self.warehouse.connect(read_only=True) as connection:

@@ -3,9 +3,10 @@
 Conditions on numbers come before those on captions and addresses, which take longer.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import Literal
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +18,6 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.lists import read_hosts, read_urls
 from laion_pipeline.text import listed
-from laion_pipeline.warehouse.connections import quoted
 
 # The fields that hold a range, and what it is of.
 RANGES: Mapping[str, str] = {
@@ -33,21 +33,23 @@ RANGES: Mapping[str, str] = {
     "words": "words",
 }
 _OF_CAPTIONS = ("characters", "words")
+# The temporary table of the pairs that are chosen so far.
+CHOSEN = "chosen_pairs"
 
 
 @dataclass(frozen=True)
 class Condition:
     """A condition in words and as SQL; `?` in it stand for `values`.
 
-    `lists` are the names it looks up, by the table of one column that they have to be in. One
-    `on_numbers` reads no caption and no address.
+    One on `numbers` reads no caption and no address. One on `lists` looks names up in them, each a
+    table of one column, and is for pairs that are in `CHOSEN`.
     """
 
     words: str
     sql: str
     values: Sequence[str] = ()
+    on: Literal["numbers", "texts", "lists"] = "texts"
     lists: Mapping[str, pa.Table] = field(default_factory=dict)
-    on_numbers: bool = False
 
 
 def conditions_of(
@@ -57,14 +59,14 @@ def conditions_of(
 
     Raises SettingsError naming what the release has not, or a list that cannot be read.
     """
-    found = [
-        *_ranges(chosen, release),
+    ranges = sorted(_ranges(chosen, release), key=lambda condition: condition.on != "numbers")
+    return [
+        *ranges,
         *_languages(chosen, release),
         *_captions(chosen, connection),
         *_hosts(chosen),
         *_opt_outs(chosen),
     ]
-    return sorted(found, key=lambda condition: not condition.on_numbers)
 
 
 def _ranges(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
@@ -80,9 +82,8 @@ def _ranges(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
             raise SettingsError(
                 f"{name}: {kept.words(name)} leaves no pair: in this release {valid.words(name)}"
             )
-        yield Condition(
-            kept.words(name), measured(measure, kept), on_numbers=name not in _OF_CAPTIONS
-        )
+        on: Literal["numbers", "texts"] = "texts" if name in _OF_CAPTIONS else "numbers"
+        yield Condition(kept.words(name), measured(measure, kept), on=on)
 
 
 def _languages(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
@@ -155,13 +156,13 @@ def _has(
     )
 
 
-# The host of an address, and the names that it may be registered under, from the right.
+# The host of an address, and the names that end it.
 HOST = (
     "regexp_replace(regexp_replace(lower(split_part(url, '/', 3)),"
     r" '[?#\\].*$|^.*@', '', 'g'), '[.]?(:[0-9]*)?$', '')"
 )
 _ENDINGS = tuple(
-    " || '.' || ".join(f"split_part({HOST}, '.', -{part})" for part in range(labels, 0, -1))
+    " || '.' || ".join(f"split_part(host, '.', -{part})" for part in range(labels, 0, -1))
     for labels in range(1, 6)
 )
 
@@ -170,31 +171,38 @@ def _hosts(chosen: SubsetFilter) -> Iterator[Condition]:
     for field_name, keeps in (("hosts_allowed", True), ("hosts_denied", False)):
         if names := getattr(chosen, field_name):
             words = f"host is {'' if keeps else 'not '}of {listed(names)}"
-            yield _at_hosts(words, field_name, [name.casefold() for name in names], keeps=keeps)
+            found = "regexp_matches(url, ?)"
+            yield Condition(words, found if keeps else f"NOT {found}", [_at_any(names)])
+
+
+def _at_any(hosts: Sequence[str]) -> str:
+    """The pattern of addresses at these hosts or below them."""
+    names = "|".join(re.escape(host) for host in hosts)
+    return rf"(?i)^[^:/]+://(?:[^/?#\\]*@)?(?:[^/?#\\@]*\.)?(?:{names})\.?(?::[0-9]*)?(?:$|[/?#\\])"
 
 
 def _opt_outs(chosen: SubsetFilter) -> Iterator[Condition]:
     if chosen.opt_out_hosts:
         names = [name for path in chosen.opt_out_hosts for name in read_hosts(path)]
-        words = f"host has not opted out ({len(names):,} names)"
-        yield _at_hosts(words, "opt_out_hosts", names, keeps=False)
+        listed_there = " OR ".join(
+            f"{ending} IN (SELECT name FROM opt_out_hosts)" for ending in ("host", *_ENDINGS)
+        )
+        yield Condition(
+            f"host has not opted out ({len(names):,} names)",
+            f"{HOST} NOT IN (SELECT host FROM (SELECT DISTINCT {HOST} AS host FROM {CHOSEN})"
+            f" WHERE {listed_there})",
+            on="lists",
+            lists={"opt_out_hosts": _names(names)},
+        )
     if chosen.opt_out_urls:
         urls = [url for path in chosen.opt_out_urls for url in read_urls(path)]
-        words = f"address has not opted out ({len(urls):,} addresses)"
-        table = pa.table({"name": pa.array(urls, pa.string())})
         yield Condition(
-            words, "url NOT IN (SELECT name FROM opt_out_urls)", lists={"opt_out_urls": table}
+            f"address has not opted out ({len(urls):,} addresses)",
+            "url NOT IN (SELECT name FROM opt_out_urls)",
+            on="lists",
+            lists={"opt_out_urls": _names(urls)},
         )
 
 
-def _at_hosts(words: str, name: str, hosts: Sequence[str], *, keeps: bool) -> Condition:
-    there = " OR ".join(
-        f"{ending} IN (SELECT name FROM {quoted(name)})" for ending in (HOST, *_ENDINGS)
-    )
-    table = pa.table({"name": pa.array(hosts, pa.string())})
-    return Condition(words, f"({there})" if keeps else f"NOT ({there})", lists={name: table})
-
-
-def files_of(chosen: SubsetFilter) -> Sequence[Path]:
-    """The lists that a filter takes from files."""
-    return [*chosen.opt_out_urls, *chosen.opt_out_hosts]
+def _names(names: Sequence[str]) -> pa.Table:
+    return pa.table({"name": pa.array(names, pa.string())})

@@ -8,12 +8,10 @@ import duckdb
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.release import Release
-from laion_pipeline.subsets.conditions import Condition, conditions_of
+from laion_pipeline.subsets.conditions import CHOSEN, Condition, conditions_of
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.warehouse.connections import literal
 
-# The temporary table that the pairs are in, of the connection that was given.
-CHOSEN = "chosen_pairs"
 _KEYS = {
     "url": "url",
     "hash": "coalesce(CAST(hash AS VARCHAR), url)",
@@ -46,8 +44,8 @@ def select(
 ) -> Selected:
     """Put the pairs that a filter keeps into the temporary table `CHOSEN`.
 
-    If there would be more than `most_rows`, only a part of them, by their hash; what comes after
-    conditions on single pairs is then counted in that part.
+    If there would be more than `most_rows`, only a part of them, by their hash; lists of opt-outs
+    and repeats are then counted in that part.
 
     Raises SettingsError where the filter is not for this release.
     """
@@ -56,18 +54,20 @@ def select(
     for condition in conditions:
         for name, table in condition.lists.items():
             connection.register(name, table)
-    numbers = [each for each in conditions if each.on_numbers]
-    others = [each for each in conditions if not each.on_numbers]
+    numbers = [each for each in conditions if each.on == "numbers"]
+    texts = [each for each in conditions if each.on == "texts"]
+    lists = [each for each in conditions if each.on == "lists"]
     steps = _counted(connection, numbers)
-    # With the first of the others at once, so that not all that the numbers leave need be kept.
-    at_once, later, every = others[:1], others[1:], 1
+    # With the first on texts at once, so that not all that the numbers leave need be kept.
+    at_once, later, every = texts[:1], texts[1:], 1
     if most_rows and steps[-1].pairs > most_rows:
-        steps, at_once, later = _counted(connection, conditions), others, []
+        steps, at_once, later = _counted(connection, [*numbers, *texts]), texts, []
         every = max(1, -(-steps[-1].pairs // most_rows))
     _keep(connection, [*numbers, *at_once], every, chosen)
     kept = _Kept(connection, every)
-    steps += [kept.step(each.words) for each in at_once[: 1 + len(conditions) - len(steps)]]
-    steps += [kept.step(each.words, f"({each.sql})", each.values) for each in later]
+    if later or len(steps) == 1 + len(numbers):  # else that was counted
+        steps += [kept.step(each.words) for each in at_once]
+    steps += [kept.step(each.words, each.sql, each.values) for each in [*later, *lists]]
     steps += [kept.step(f"one a {key}", _first_of(_KEYS[key])) for key in chosen.dedupe]
     if chosen.limit is not None:
         steps.append(kept.first(chosen.limit, chosen.order, steps[-1].pairs))

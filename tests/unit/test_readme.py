@@ -12,6 +12,7 @@ from laion_pipeline.contract import CHECKS
 from laion_pipeline.contract.page import contract_page
 from laion_pipeline.releases.release import catalogue, find_release
 from laion_pipeline.settings import Settings
+from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.tables.table import read_tables
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -106,3 +107,16 @@ def test_what_contributing_names_is_there() -> None:
         re.findall(r"^([a-z]+):", (PROJECT / "Makefile").read_text("utf-8"), re.MULTILINE)
     )
     assert set(re.findall(r"`make ([a-z]+)`", CONTRIBUTING)) <= targets
+
+
+def test_the_fields_of_a_subset_are_all_told() -> None:
+    section = README.split("## Choose what to train on", 1)[1].split("\n## ", 1)[0]
+    fields = SubsetFilter.model_fields.keys() - {"name"}
+    assert fields <= set(re.findall(r"`?(\w+)`?", section))
+
+
+def test_the_subset_is_one(tmp_path: Path) -> None:
+    section = README.split("## Choose what to train on", 1)[1]
+    file = tmp_path / "dogs.toml"
+    file.write_text(section.split("```toml\n", 1)[1].split("```", 1)[0])
+    assert SubsetFilter.read(file).name == "dogs"

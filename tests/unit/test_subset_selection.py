@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.release import find_release
 from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.subsets.conditions import CHOSEN
 from laion_pipeline.subsets.filter import ORDERS, SubsetFilter
 from laion_pipeline.subsets.presets import PRESETS
-from laion_pipeline.subsets.selecting import CHOSEN, Selected, select
+from laion_pipeline.subsets.selecting import Selected, select
 from tests.builders import SAMPLE, Row, load, load_rows, pair
 from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS
 from tests.oracles.subsets import subset

@@ -1,0 +1,56 @@
+"""The command `laion-pipeline`: what is done with a release that has been materialized.
+
+Exit status: 0; 1 when it could not be done; 2 when a setting or a filter is wrong.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from laion_pipeline.errors import LaionError
+from laion_pipeline.reading import ReleaseReader
+from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.presets import PRESETS
+from laion_pipeline.subsets.preview import told
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    parser = argparse.ArgumentParser(prog="laion-pipeline", description=__doc__.split("\n")[0])
+    subset = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
+        "subset", help="which pairs to train on"
+    )
+    actions = subset.add_subparsers(required=True, metavar="ACTION")
+    look = actions.add_parser("preview", help="what each condition of a filter leaves")
+    look.add_argument("file", type=Path, help="a TOML file that describes the filter")
+    look.set_defaults(act=_preview)
+    listing = actions.add_parser("presets", help="filters to start from")
+    listing.set_defaults(act=_presets)
+    asked = parser.parse_args(arguments)
+    load_dotenv(Path(".env"))
+    try:
+        print(asked.act(asked), flush=True)
+    except LaionError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    return 0
+
+
+def _preview(asked: argparse.Namespace) -> str:
+    chosen = SubsetFilter.read(asked.file)
+    return told(ReleaseReader.open().choose(chosen).preview())
+
+
+def _presets(_: argparse.Namespace) -> str:
+    wide = max(map(len, PRESETS))
+    return "\n".join(
+        f"{name:{wide}}  {preset.about}{f' ({preset.source})' if preset.source else ''}"
+        for name, preset in PRESETS.items()
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
