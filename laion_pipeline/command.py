@@ -12,6 +12,7 @@ from dotenv import load_dotenv
 
 from laion_pipeline.errors import LaionError
 from laion_pipeline.reading import ReleaseReader
+from laion_pipeline.subsets.export import FORMATS, MANIFEST
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.presets import PRESETS
 from laion_pipeline.subsets.preview import told
@@ -27,6 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     look = actions.add_parser("preview", help="what each condition of a filter leaves")
     look.add_argument("file", type=Path, help="a TOML file that describes the filter")
     look.set_defaults(act=_preview)
+    write = actions.add_parser("export", help="write the pairs that a filter keeps")
+    write.add_argument("file", type=Path, help="a TOML file that describes the filter")
+    write.add_argument(
+        "--format", action="append", default=[], metavar="FORMAT",
+        help=f"beside Parquet also as {' or '.join(FORMATS)}; may be given more than once",
+    )  # fmt: skip
+    write.set_defaults(act=_export)
     listing = actions.add_parser("presets", help="filters to start from")
     listing.set_defaults(act=_presets)
     asked = parser.parse_args(arguments)
@@ -42,6 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _preview(asked: argparse.Namespace) -> str:
     chosen = SubsetFilter.read(asked.file)
     return told(ReleaseReader.open().choose(chosen).preview())
+
+
+def _export(asked: argparse.Namespace) -> str:
+    chosen = SubsetFilter.read(asked.file)
+    made = ReleaseReader.open().choose(chosen).export(asked.format)
+    files = ", ".join([*made.files, MANIFEST])
+    return (
+        f"{made.pairs:,} pairs in {made.folder}: {files}\n"
+        f"README.md says how to download their images with img2dataset"
+    )
 
 
 def _presets(_: argparse.Namespace) -> str:

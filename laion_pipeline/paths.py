@@ -21,5 +21,6 @@ class Paths:
         self.thumbnails = self.tables / "extreme_thumbnails.parquet"
         self.charts = root / "charts"  # as PNG and SVG
         self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation
+        self.exports = root / "exports"  # subsets that were written, a folder each
         self.report = root / "report.html"
         self.lineage = root / "lineage.json"  # beside the report, for other programs

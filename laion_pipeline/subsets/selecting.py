@@ -21,11 +21,16 @@ _KEYS = {
 
 @dataclass(frozen=True)
 class Step:
-    """A condition, and how many pairs meet it and all before; scaled up where `about`."""
+    """A condition, and how many pairs meet it and all before; scaled up where `about`.
+
+    `sql` is the condition, with `?` for its `values`.
+    """
 
     words: str
     pairs: int
     about: bool = False
+    sql: str = ""
+    values: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -63,10 +68,10 @@ def select(
     if most_rows and steps[-1].pairs > most_rows:
         steps, at_once, later = _counted(connection, [*numbers, *texts]), texts, []
         every = max(1, -(-steps[-1].pairs // most_rows))
-    _keep(connection, [*numbers, *at_once], every, chosen)
+    _keep(connection, [*numbers, *at_once], every, _place(chosen, release))
     kept = _Kept(connection, every)
     if later or len(steps) == 1 + len(numbers):  # else that was counted
-        steps += [kept.step(each.words) for each in at_once]
+        steps += [kept.step(each.words, each.sql, each.values) for each in at_once]
     steps += [kept.step(each.words, each.sql, each.values) for each in [*later, *lists]]
     steps += [kept.step(f"one a {key}", _first_of(_KEYS[key])) for key in chosen.dedupe]
     if chosen.limit is not None:
@@ -93,18 +98,21 @@ def _counted(connection: duckdb.DuckDBPyConnection, conditions: Sequence[Conditi
     found = connection.execute(
         f"SELECT {reached} AS reached, count(*) FROM pair_captions GROUP BY reached", values
     ).fetchall()
-    words = ["valid pairs", *(condition.words for condition in conditions)]
+    left = [
+        sum(pairs for reached, pairs in found if reached >= place)
+        for place in range(len(conditions) + 1)
+    ]
     return [
-        Step(each, sum(pairs for reached, pairs in found if reached >= place))
-        for place, each in enumerate(words)
+        Step("valid pairs", left[0]),
+        *(
+            Step(each.words, pairs, sql=each.sql, values=each.values)
+            for each, pairs in zip(conditions, left[1:], strict=True)
+        ),
     ]
 
 
 def _keep(
-    connection: duckdb.DuckDBPyConnection,
-    conditions: Sequence[Condition],
-    every: int,
-    chosen: SubsetFilter,
+    connection: duckdb.DuckDBPyConnection, conditions: Sequence[Condition], every: int, place: str
 ) -> None:
     terms = [f"({condition.sql})" for condition in conditions]
     if every > 1:
@@ -113,24 +121,24 @@ def _keep(
     values = [value for condition in conditions for value in condition.values]
     connection.execute(f"DROP TABLE IF EXISTS {CHOSEN}")
     connection.execute(
-        f"CREATE TEMP TABLE {CHOSEN} AS SELECT {_place(chosen)} AS place,"
+        f"CREATE TEMP TABLE {CHOSEN} AS SELECT {place} AS place,"
         " * EXCLUDE (only_digits, all_capitals, has_entity, has_replacement, has_other_script)"
         f" FROM pair_captions{where}",
         values,
     )
 
 
-def _place(chosen: SubsetFilter) -> str:
+def _place(chosen: SubsetFilter, release: Release) -> str:
     """Where a pair stands in the subset's order; the same on every machine and in any year.
 
-    What is random goes by a digest of the seed and the pair; ties go by that too.
+    What is random goes by a digest of the seed and the pair; ties go by that too, and pairs that
+    are alike in these by all that they have.
     """
     mixed = f"md5({literal(str(chosen.seed))} || ' ' || url || ' ' || text)"
+    every = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in release.columns)
     end, _, score = chosen.order.partition(" ")
-    if score in SCORES:
-        sign = "-" if end == "highest" else ""
-        return f"{{'by': {sign}{score}, 'then': {mixed}}}"
-    return f"{{'by': 0.0, 'then': {mixed}}}"
+    value = {"highest": f"-{score}", "lowest": score}.get(end, "0.0")
+    return f"{{'by': {value}, 'then': {mixed}, 'last': md5(concat_ws(' ', {every}))}}"
 
 
 class _Kept:
@@ -142,7 +150,7 @@ class _Kept:
     def step(self, words: str, kept: str = "true", values: Sequence[str] = ()) -> Step:
         self._connection.execute(f"DELETE FROM {CHOSEN} WHERE ({kept}) IS NOT TRUE", values)
         ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
-        return Step(words, rows * self._every, about=self._every > 1)
+        return Step(words, rows * self._every, self._every > 1, kept, values)
 
     def first(self, limit: int, order: str, pairs: int) -> Step:
         words = f"the first {limit:,}, {order}"

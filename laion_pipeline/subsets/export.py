@@ -1,0 +1,169 @@
+"""Writing a subset: its pairs as Parquet, and what is needed to use it and to make it again."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from laion_pipeline import __version__
+from laion_pipeline.common.files import cannot_write, workplace
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.releases.release import Release
+from laion_pipeline.subsets.card import card
+from laion_pipeline.subsets.conditions import CHOSEN
+from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.selecting import Selected, select
+from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.publishing import publish_csv
+
+logger = logging.getLogger(__name__)
+
+PAIRS = "pairs.parquet"
+MANIFEST = "manifest.json"
+_BATCH_ROWS = 100_000
+_LISTS = ("opt_out_urls", "opt_out_hosts")
+# The columns of an export; those that a release lacks are left out.
+_COLUMNS = ("url", "caption", "width", "height", "similarity", "punsafe", "pwatermark",
+            "aesthetic", "hash", "language", "license")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Export:
+    """What was written: the folder, the number of pairs, and its files with their SHA-256."""
+
+    folder: Path
+    pairs: int
+    files: Mapping[str, str]
+
+
+def export(
+    connection: duckdb.DuckDBPyConnection,
+    chosen: SubsetFilter,
+    release: Release,
+    folder: Path,
+    formats: Sequence[str] = (),
+) -> Export:
+    """Write the subset that a filter makes of an open warehouse into `folder`.
+
+    Beside Parquet in the `formats` of `FORMATS` too. The same filter on the same rows gives the
+    same bytes, with the same versions of the libraries. What an export before left there is
+    replaced, and nothing else; until it is whole there is no manifest.
+
+    Raises SettingsError where the filter is not for this release, WarehouseError where no pair is
+    left, and OutputError when the folder cannot be written.
+    """
+    provenance = Provenance.read(connection)
+    selected = select(connection, chosen, release)
+    pairs = selected.steps[-1].pairs
+    if not pairs:
+        raise WarehouseError(
+            f"{chosen.name}: no pair is left; see with preview after which condition there are none"
+        )
+    names = [name for name in _COLUMNS if name == "caption" or name in release.columns]
+    columns = ", ".join("text AS caption" if name == "caption" else name for name in names)
+    query = f"SELECT {columns} FROM {CHOSEN} ORDER BY place, rowid"
+    with workplace(folder) as made:
+        _write_parquet(connection, query, made / PAIRS)
+        for name in formats:
+            FORMATS[name](connection, query, made / f"pairs.{name}")
+        (made / "README.md").write_text(
+            card(connection, chosen, release, provenance, selected, names), "utf-8"
+        )
+        files = {file.name: _sha256(file) for file in sorted(made.iterdir())}
+        manifest = _manifest(chosen, provenance, selected, files)
+        _put_in_place(made, folder, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+    logger.info("%s: %s pairs in %s", chosen.name, f"{pairs:,}", folder)
+    return Export(folder, pairs, files)
+
+
+def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+    # Chunked by content, so that the Hub stores only what differs from one revision to the next,
+    # and with an index of pages, so that it shows a part without reading all.
+    with pq.ParquetWriter(
+        path,
+        reader.schema,
+        compression="zstd",
+        use_content_defined_chunking=True,
+        write_page_index=True,
+    ) as writer:
+        for batch in reader:
+            writer.write_table(pa.Table.from_batches([batch]))
+
+
+def _write_json_lines(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+    with path.open("w", encoding="utf-8", newline="\n") as stream:
+        for batch in reader:
+            for row in batch.to_pylist():
+                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+
+
+FORMATS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, str, Path], None]] = {
+    "csv": publish_csv,
+    "jsonl": _write_json_lines,
+}
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _manifest(
+    chosen: SubsetFilter, provenance: Provenance, selected: Selected, files: Mapping[str, str]
+) -> Mapping[str, Any]:
+    return {
+        "name": chosen.name,
+        "release": provenance.release,
+        "revision": provenance.revision,
+        "origin": provenance.origin,
+        "made_up": provenance.made_up,
+        "complete": provenance.complete,
+        "filter": chosen.model_dump(mode="json", exclude_none=True, exclude=set(_LISTS)),
+        # By their content, since where they lay is nobody's business.
+        "lists": {
+            name: {file.name: _sha256(file) for file in getattr(chosen, name)} for name in _LISTS
+        },
+        "steps": [
+            {"condition": step.words, "pairs": step.pairs, "sql": step.sql, "values": step.values}
+            for step in selected.steps
+        ],
+        "pairs": selected.steps[-1].pairs,
+        "files": files,
+        "versions": {
+            "laion-pipeline": __version__,
+            **{name: version(name) for name in ("duckdb", "pyarrow")},
+        },
+    }
+
+
+def _put_in_place(made: Path, folder: Path, manifest: str) -> None:
+    """Move the files from where they were made, the manifest last of all."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in _files_of(folder):
+            (folder / name).unlink(missing_ok=True)
+        for file in sorted(made.iterdir()):
+            file.replace(folder / file.name)
+        (made / MANIFEST).write_text(manifest, "utf-8")
+        (made / MANIFEST).replace(folder / MANIFEST)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+
+
+def _files_of(folder: Path) -> Sequence[str]:
+    """What an export before has written there, its manifest first."""
+    try:
+        told = json.loads((folder / MANIFEST).read_text("utf-8"))
+        return [MANIFEST, *(name for name in told["files"] if Path(name).name == name)]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [MANIFEST]
