@@ -132,7 +132,8 @@ class ReleaseReader:
 
     def frame(self, name: str) -> "pd.DataFrame":
         """The same as a pandas frame, which notebooks show as a table."""
-        return self.table(name).to_pandas()
+        frame: pd.DataFrame = self.table(name).to_pandas()
+        return frame
 
     def sql(self, query: str, parameters: Sequence[Any] = ()) -> pa.Table:
         """What a query finds, as an Arrow table; `?` in it stand for the parameters.

@@ -19,6 +19,7 @@ from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.card import card
 from laion_pipeline.subsets.conditions import CHOSEN
+from laion_pipeline.subsets.croissant import croissant
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.selecting import Selected, select
 from laion_pipeline.warehouse.provenance import Provenance
@@ -77,6 +78,8 @@ def export(
         (made / "README.md").write_text(
             card(connection, chosen, release, provenance, selected, names), "utf-8"
         )
+        described = croissant(chosen, provenance, names, PAIRS, _sha256(made / PAIRS))
+        (made / "croissant.json").write_text(described + "\n", "utf-8")
         files = {file.name: _sha256(file) for file in sorted(made.iterdir())}
         manifest = _manifest(chosen, provenance, selected, files)
         _put_in_place(made, folder, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import mlcroissant
 import pyarrow.parquet as pq
 import pytest
 import yaml  # type: ignore[import-untyped]
@@ -125,6 +126,24 @@ def test_what_strangers_wrote_cannot_leave_its_cell(data: Path) -> None:
     assert "javascript:" not in text
 
 
+def test_croissant_reads_its_pairs_and_tells_their_columns(data: Path) -> None:
+    made = laion_pipeline.subset("sample", data, **FIELDS).export()
+    described = mlcroissant.Dataset(jsonld=made.folder / "croissant.json")
+    assert not described.metadata.ctx.issues.errors
+    read = list(described.records(record_set="pairs"))
+    table = pq.read_table(made.folder / "pairs.parquet").to_pylist()
+    assert [record["pairs/url"].decode() for record in read] == [row["url"] for row in table]
+    told = json.loads((made.folder / "croissant.json").read_text("utf-8"))
+    assert told["conformsTo"] == "http://mlcommons.org/croissant/1.1"
+    revision = laion_pipeline.open("sample", data).provenance.revision
+    origins = {
+        field["name"]: field["prov:wasDerivedFrom"]["@id"]
+        for field in told["recordSet"][0]["field"]
+    }
+    assert origins["caption"] == f"urn:laion-pipeline:sample:{revision}#text"
+    assert origins.keys() == table[0].keys()
+
+
 def test_the_command_for_images_is_one_that_a_shell_reads(data: Path) -> None:
     made = laion_pipeline.subset("sample", data, **FIELDS).export()
     text = (made.folder / "README.md").read_text("utf-8")
@@ -146,7 +165,7 @@ def test_another_export_takes_the_place_of_what_it_wrote_and_of_nothing_else(dat
     (made.folder / "notes.txt").write_text("mine")
     laion_pipeline.subset("sample", data, **fields).export()
     assert {file.name for file in made.folder.iterdir()} == {
-        "images", "notes.txt", "pairs.parquet", "README.md", "manifest.json",
+        "images", "notes.txt", "pairs.parquet", "README.md", "croissant.json", "manifest.json",
     }  # fmt: skip
     assert not list(made.folder.parent.glob(".*"))
 
@@ -169,5 +188,7 @@ def test_the_command_writes_it(
     Path("photos.toml").write_text('caption_all = ["photo"]\nlimit = 5\n')
     assert main(["subset", "export", "photos.toml", "--format", "jsonl"]) == 0
     folder = data / "sample" / "exports" / "photos"
-    assert capsys.readouterr().out.startswith(f"5 pairs in {folder}: README.md, pairs.jsonl, ")
+    assert capsys.readouterr().out.startswith(
+        f"5 pairs in {folder}: README.md, croissant.json, pairs.jsonl, "
+    )
     assert main(["subset", "export", "photos.toml", "--format", "xml"]) == 2
