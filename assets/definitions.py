@@ -9,6 +9,7 @@ from assets.quality import pairs_contract, quarantine
 from assets.report import report
 from assets.resources import Laion, load_environment
 from assets.shards import DATASET, shards
+from assets.subsets import subset
 from assets.tables import table_assets
 from assets.thumbnails import extreme_thumbnails
 
@@ -18,7 +19,7 @@ _schedule, _sensors = automation()
 defs = dg.Definitions(
     assets=[
         *(DATASET, shards, pairs, quarantine),
-        *(*table_assets(), *chart_assets(), extreme_thumbnails, report),
+        *(*table_assets(), *chart_assets(), extreme_thumbnails, report, subset),
     ],
     asset_checks=[pairs_contract],
     jobs=JOBS,

@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slow
 
 RELEASE = "laion2B-en-aesthetic"
 REPO = f"laion/{RELEASE}"
-# Shards, pairs, quarantine, thumbnails and the report; the others.
-ASSETS = 5 + len(tables()) + len(CHARTS)
+# Shards, pairs, quarantine, thumbnails, the report and a subset; the others.
+ASSETS = 6 + len(tables()) + len(CHARTS)
 
 
 @pytest.fixture

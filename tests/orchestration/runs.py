@@ -70,14 +70,24 @@ class Run:
 
 
 def run(
-    selection: dg.AssetSelection | None = None, instance: dg.DagsterInstance | None = None
+    selection: dg.AssetSelection | None = None,
+    instance: dg.DagsterInstance | None = None,
+    config: Mapping[str, Any] | None = None,
 ) -> Run:
-    """Materialize everything, or what is selected, as 'Materialize all' does."""
+    """Materialize everything, or what is selected, as 'Materialize all' does.
+
+    `config` is that of assets, by their name, as the Launchpad has it.
+    """
     everything = dg.AssetSelection.all() | dg.AssetSelection.all_asset_checks()
     job = dg.define_asset_job("chosen", selection=everything if selection is None else selection)
     location = dg.Definitions.merge(defs, dg.Definitions(jobs=[job]))
     result = location.resolve_job_def("chosen").execute_in_process(
-        instance=instance, run_config=_QUIET, raise_on_error=False
+        instance=instance,
+        run_config={
+            **_QUIET,
+            "ops": {name: {"config": given} for name, given in (config or {}).items()},
+        },
+        raise_on_error=False,
     )
     return Run(result)
 

@@ -16,6 +16,7 @@ from assets.resources import Laion
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.settings import Settings
+from laion_pipeline.subsets.verifying import CHECKED
 from laion_pipeline.tables.table import read_tables
 from tests.orchestration.runs import ASSETS, GRAPH
 
@@ -34,13 +35,14 @@ def test_every_asset_says_what_it_is_and_where_it_belongs(name: str) -> None:
     node = GRAPH.get(dg.AssetKey(name))
     assert node.description
     assert node.description[0].isupper()
-    assert node.group_name in {"ingest", "quality", "charts", "report", *SUBJECTS}
+    assert node.group_name in {"ingest", "quality", "charts", "report", "subsets", *SUBJECTS}
 
 
 def test_every_check_says_what_it_demands() -> None:
     keys = GRAPH.asset_check_keys
     expected = {(check.asset, name) for name, check in CHECKS.items()}
     expected |= {(table.name, "self_check") for table in TABLES}
+    expected |= {("subset", name) for name in CHECKED}
     assert {(key.asset_key.to_user_string(), key.name) for key in keys} == expected
     for key in keys:
         assert GRAPH.get_check_spec(key).description, key
@@ -85,7 +87,7 @@ def test_everything_comes_from_the_shards() -> None:
     report = GRAPH.get(dg.AssetKey("report"))
     above = {key.to_user_string() for key in GRAPH.get_ancestor_asset_keys(report.key)}
     # What is set apart is for people to take away; nothing is made from the file.
-    assert above == (ASSETS | {"dataset"}) - {"report", "quarantine"}
+    assert above == (ASSETS | {"dataset"}) - {"report", "quarantine", "subset"}
     apart = GRAPH.get_ancestor_asset_keys(dg.AssetKey("quarantine"))
     assert {key.to_user_string() for key in apart} == {"dataset", "shards", "pairs"}
 

@@ -13,6 +13,7 @@ import pytest
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.contract import CHECKS
 from laion_pipeline.sources.sample.shards import generate_sample, planted
+from laion_pipeline.subsets.verifying import CHECKED
 from laion_pipeline.tables.table import read_tables
 from tests.builders import SCORES
 from tests.orchestration.runs import ASSETS, RELEASE, Run, configured, query, run
@@ -80,6 +81,7 @@ def test_checks_of_the_contract_find_what_was_planted(first: Run) -> None:
     assert set(first.checks) == {
         *(f"{said.asset}.{check}" for check, said in CHECKS.items()),
         *(f"{table}.self_check" for table in TABLES),
+        *(f"subset.{check}" for check in CHECKED),
     }
     for name, count in planted(ROWS).items():
         check = checks[name]

@@ -1,0 +1,75 @@
+"""A subset from the Launchpad: what is given there is written, looked at and checked."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pyarrow.parquet as pq
+import pytest
+
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.subsets.verifying import CHECKED
+from tests.orchestration.runs import INGEST, RELEASE, configured, run
+
+pytestmark = pytest.mark.slow
+
+SUBSET = dg.AssetSelection.assets("subset")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    place = tmp_path_factory.mktemp("place")
+    generate_sample(place / "source", rows=3000, shards=2)
+    with configured(place / "data", place / "source"):
+        assert run(INGEST).success
+        yield place / "data"
+
+
+def test_without_a_filter_nothing_is_written(data: Path) -> None:
+    done = run(SUBSET)
+    assert done.success
+    told = done.metadata["subset"]
+    assert told["exported"] is False
+    assert "Launchpad" in told["to_export"]
+    assert not (data / RELEASE / "exports").exists()
+
+
+def test_a_filter_is_written_shown_and_checked(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "gone.txt").write_text("i.pins.example\n")
+    given = {
+        "name": "photos", "caption_any": ["photo", "view"], "punsafe": {"at_most": 0.05},
+        "aesthetic": {"at_least": 7.2}, "dedupe": ["url"], "order": "highest aesthetic",
+        "opt_out_hosts": [str(tmp_path / "gone.txt")], "limit": 40,
+    }  # fmt: skip
+    done = run(SUBSET, config={"subset": given})
+    assert done.success
+    told = done.metadata["subset"]
+    table = pq.read_table(data / RELEASE / "exports" / "photos" / "pairs.parquet")
+    assert told["dagster/row_count"] == table.num_rows == 40
+    assert max(table["punsafe"].to_pylist()) <= 0.05
+    assert not [url for url in table["url"].to_pylist() if "//i.pins.example/" in url]
+    assert told["exports"] == "photos"
+    assert {record.data["condition"] for record in told["funnel"]} >= {"punsafe <= 0.05"}
+    assert "commonest hosts" in told["preview"]
+    assert {name: done.checks[f"subset.{name}"].passed for name in CHECKED} == dict.fromkeys(
+        CHECKED, True
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        ({"order": "prettiest", "limit": 3}, "config: order is prettiest, but should be one of"),
+        ({"punsafe": {"at_mots": 0.1}}, "config: punsafe"),
+        ({"aesthetic": {"at_least": 12.0}}, "aesthetic: 12 <= aesthetic leaves no pair"),
+        ({"caption_all": ["no such word"]}, "subset: no pair is left"),
+    ],
+)  # fmt: skip
+def test_a_wrong_filter_fails_with_one_line(
+    data: Path, given: dict[str, object], line: str
+) -> None:
+    done = run(SUBSET, config={"subset": given})
+    assert not done.success
+    failure = done.failures["subset"].step_failure_data.error
+    assert failure is not None
+    assert line in str(failure.cause or failure)
