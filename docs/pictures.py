@@ -14,7 +14,7 @@ from tests.end_to_end.browser import browsing
 from tests.end_to_end.ui import Ui, serving
 
 DOCS = Path(__file__).resolve().parent
-GROUPS = ("ingest", "scores")
+GROUPS = ("ingest",)
 SETTLED_MILLISECONDS = 5000  # the UI lays out and draws by degrees
 
 
@@ -41,11 +41,11 @@ def _photograph_graph(page: Page, ui: Ui) -> None:
     page.set_viewport_size({"width": 2000, "height": 1650})
     expanded = ",".join(f"global%40global%3A{group}" for group in GROUPS)
     page.goto(f"{ui.address}/asset-groups?expanded={expanded}")
-    page.get_by_text("score_summary").first.wait_for()
+    page.get_by_text("report").first.wait_for()
     page.wait_for_timeout(SETTLED_MILLISECONDS)
     page.screenshot(
         path=DOCS / "asset-graph.png",
-        clip={"x": 570, "y": 115, "width": 1380, "height": 1430},  # without menus and margins
+        clip={"x": 570, "y": 455, "width": 1380, "height": 830},  # without menus and margins
     )
 
 
@@ -76,6 +76,10 @@ def _photograph_report(page: Page, report: Path) -> None:
             page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
             page.goto(report.as_uri())
             page.screenshot(path=DOCS / f"report-{width}-{scheme}.png")
+    page.emulate_media(color_scheme="light")
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    page.goto(f"{report.as_uri()}#extremes")
+    page.screenshot(path=DOCS / "gallery.png")
 
 
 if __name__ == "__main__":

@@ -81,8 +81,8 @@ STORY = (
     Section(
         "extremes",
         "The extremes",
-        "The best and the worst by each score. No image is loaded by this page. The captions are"
-        " strangers' words, shown as they are, with invisible characters as escapes.",
+        "The best and the worst by each score. The captions are strangers' words, shown as they"
+        " are, with invisible characters as escapes.",
         tables=("extreme_summary", "score_extremes"),
     ),
     Section(

@@ -65,10 +65,14 @@ def select(
     steps = _counted(connection, numbers)
     # With the first on texts at once, so that not all that the numbers leave need be kept.
     at_once, later, every = texts[:1], texts[1:], 1
-    if most_rows and steps[-1].pairs > most_rows:
+    place = _place(chosen, release)
+    # Reading texts takes longest. Where they leave few, as they mostly do, it is done just once.
+    if not most_rows or texts or steps[-1].pairs <= most_rows:
+        _keep(connection, [*numbers, *at_once], place, limit=most_rows and most_rows + 1)
+    if most_rows and (not texts or _rows(connection) > most_rows) and steps[-1].pairs > most_rows:
         steps, at_once, later = _counted(connection, [*numbers, *texts]), texts, []
         every = max(1, -(-steps[-1].pairs // most_rows))
-    _keep(connection, [*numbers, *at_once], every, _place(chosen, release))
+        _keep(connection, [*numbers, *at_once], place, every)
     kept = _Kept(connection, every)
     if later or len(steps) == 1 + len(numbers):  # else that was counted
         steps += [kept.step(each.words, each.sql, each.values) for each in at_once]
@@ -112,7 +116,11 @@ def _counted(connection: duckdb.DuckDBPyConnection, conditions: Sequence[Conditi
 
 
 def _keep(
-    connection: duckdb.DuckDBPyConnection, conditions: Sequence[Condition], every: int, place: str
+    connection: duckdb.DuckDBPyConnection,
+    conditions: Sequence[Condition],
+    place: str,
+    every: int = 1,
+    limit: int | None = None,
 ) -> None:
     terms = [f"({condition.sql})" for condition in conditions]
     if every > 1:
@@ -123,9 +131,14 @@ def _keep(
     connection.execute(
         f"CREATE TEMP TABLE {CHOSEN} AS SELECT {place} AS place,"
         " * EXCLUDE (only_digits, all_capitals, has_entity, has_replacement, has_other_script)"
-        f" FROM pair_captions{where}",
+        f" FROM pair_captions{where}{f' LIMIT {limit}' if limit else ''}",
         values,
     )
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> int:
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
+    return int(rows)
 
 
 def _place(chosen: SubsetFilter, release: Release) -> str:
@@ -149,8 +162,8 @@ class _Kept:
 
     def step(self, words: str, kept: str = "true", values: Sequence[str] = ()) -> Step:
         self._connection.execute(f"DELETE FROM {CHOSEN} WHERE ({kept}) IS NOT TRUE", values)
-        ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
-        return Step(words, rows * self._every, self._every > 1, kept, values)
+        rows = _rows(self._connection) * self._every
+        return Step(words, rows, self._every > 1, kept, values)
 
     def first(self, limit: int, order: str, pairs: int) -> Step:
         words = f"the first {limit:,}, {order}"
