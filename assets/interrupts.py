@@ -44,8 +44,11 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _tell_unless_interrupted(lost: "sys.UnraisableHookArgs") -> None:
-    """Where an exception cannot be raised, Python writes it out; an interrupt is no news."""
-    if not received():
+    """Where an exception cannot be raised, Python writes it out; an interrupt is no news.
+
+    Those of Dagster's own handler may come before the thread has heard of the signal.
+    """
+    if not received() and issubclass(lost.exc_type, Exception):
         sys.__unraisablehook__(lost)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import httpcore2
 import httpx2
 
+from laion_pipeline.common.background import in_background
 from laion_pipeline.images.addresses import is_public
 from laion_pipeline.images.consent import USER_AGENT, refusal
 from laion_pipeline.images.failures import NoImageError
@@ -172,7 +173,12 @@ class _Guarded(httpcore2.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore2.NetworkStream:
-        addresses = self._network.resolve(host)
+        # Looking up has no limit of its own.
+        looking = in_background(lambda: self._network.resolve(host))
+        try:
+            addresses = looking.result(_left(self._deadline, None))
+        except TimeoutError as error:
+            raise httpcore2.ConnectTimeout("its host was not found in time") from error
         for address in addresses:
             if not is_public(address):
                 raise NoImageError("refused", f"its host is at {address}, which is not public")

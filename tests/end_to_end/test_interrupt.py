@@ -70,3 +70,22 @@ def test_in_the_middle_and_then_to_the_end(
     assert again.returncode == 0, said
     assert LOADED not in said, "what was loaded is loaded"
     assert not list(tmp_path.rglob("*.partial"))
+
+
+@pytest.mark.parametrize(("raised", "is_told"), [("KeyboardInterrupt", False), ("Lost", False),
+                                                 ("ValueError", True)])  # fmt: skip
+def test_an_interrupt_that_cannot_be_raised_is_not_told_of(raised: str, is_told: bool) -> None:
+    """As in a destructor, before the thread that listens has heard of the signal."""
+    program = (
+        "from assets.interrupts import watch\n"
+        "class Lost(BaseException): ...\n"
+        "class Held:\n"
+        f"    def __del__(self): raise {raised}('of no use')\n"
+        "watch()\n"
+        "Held()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
+    )
+    assert ("of no use" in done.stderr) == is_told
+    assert is_told or done.stderr == ""

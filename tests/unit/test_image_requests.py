@@ -230,6 +230,19 @@ def test_certificates_are_those_of_the_name(authority: trustme.CA) -> None:
             assert caught.value.failure == "dead"
 
 
+def test_looking_up_ends_in_time() -> None:
+    def never(host: str) -> list[str]:
+        time.sleep(30)
+        return [PUBLIC]
+
+    with serving({}) as servers:
+        began = time.monotonic()
+        with pytest.raises(NoImageError, match="dead: no answer in time"):
+            fetch("http://host.example/", Network(never, servers.network().dial, 0.3))
+        assert servers.connected == []
+    assert time.monotonic() - began < 3
+
+
 def test_a_host_that_is_not_known() -> None:
     def unknown(host: str) -> list[str]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
