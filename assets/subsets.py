@@ -95,9 +95,8 @@ def subset(
             }
             wrong = dict.fromkeys(CHECKED, "")
         else:
-            made_of = Subset(chosen, session.release, session.paths, session.warehouse)
-            made = made_of.export()
-            found = {"exported": True, **_metadata(made, made_of)}
+            made = Subset(chosen, session.release, session.paths, session.warehouse).export()
+            found = {"exported": True, **_metadata(made)}
             wrong = dict(verify(made, chosen))
         found |= {"exports": _exports(session.paths.exports), **laion.told(provenance)}
     yield dg.MaterializeResult(metadata=found)
@@ -106,16 +105,15 @@ def subset(
         yield dg.AssetCheckResult(check_name=name, passed=not problem, description=said)
 
 
-def _metadata(made: Export, made_of: Subset) -> dict[str, Any]:
-    preview = made_of.preview()
+def _metadata(made: Export) -> dict[str, Any]:
     return {
         "dagster/row_count": made.pairs,
         "path": dg.MetadataValue.path(made.folder),
         "files": table_of([{"file": n, "sha256": digest} for n, digest in made.files.items()]),
         "funnel": table_of(
-            [{"condition": step.words, "pairs": step.pairs} for step in preview.steps]
+            [{"condition": step.words, "pairs": step.pairs} for step in made.preview.steps]
         ),
-        "preview": dg.MetadataValue.text(told(preview)),
+        "preview": dg.MetadataValue.text(told(made.preview)),
     }
 
 

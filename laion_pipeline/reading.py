@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 # What there is beside the derived tables.
 _BASIC = ("pairs", "valid_pairs", "quarantine", "shards")
 _NAMES = "SELECT table_name FROM information_schema.tables"
-_CAPTION_CHARACTERS = 200
+_CELL_CHARACTERS = 1000
 
 
 @dataclass(frozen=True)
@@ -210,8 +210,12 @@ def _require(name: str, known: Sequence[str], what: str) -> None:
 
 def _html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     def line(cells: Sequence[str], tag: str) -> str:
-        shown = (escape(displayable(cell, _CAPTION_CHARACTERS * 5)) for cell in cells)
-        return "<tr>" + "".join(f'<{tag} style="text-align: left">{c}</{tag}>' for c in shown)
+        shown = (escape(displayable(cell, _CELL_CHARACTERS)) for cell in cells)
+        return (
+            "<tr>"
+            + "".join(f'<{tag} style="text-align: left">{c}</{tag}>' for c in shown)
+            + "</tr>"
+        )
 
     body = "".join(line(row, "td") for row in rows)
     return f"<table><thead>{line(heads, 'th')}</thead><tbody>{body}</tbody></table>"

@@ -81,7 +81,7 @@ class Session:
     def finished_version(self, provenance: Provenance, code_version: str) -> str:
         """Equal just for equal rows of a revision, held to one contract and made into one analysis.
 
-        `code_version` is that of the tables' SQL.
+        `code_version` is that of the tables' SQL. With images it is another than without.
         """
         return version_of(
             __version__,

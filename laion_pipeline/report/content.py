@@ -20,13 +20,12 @@ from laion_pipeline.report.checks import CheckGroup, grouped
 from laion_pipeline.report.figures import Figure, read_figures
 from laion_pipeline.report.gallery import Gallery, read_gallery
 from laion_pipeline.report.lineage import LineagePicture, lineage_picture
+from laion_pipeline.report.rows import Row, rows_of
 from laion_pipeline.report.story import REPORTED_TABLES, TOLD_OTHERWISE
 from laion_pipeline.tables.table import ROWS_SHOWN, Table
 from laion_pipeline.warehouse.connections import quoted
 from laion_pipeline.warehouse.pairs import count_rows
 from laion_pipeline.warehouse.provenance import Provenance
-
-Row = Mapping[str, object]
 
 # Of a table that is too long to be shown whole.
 FIRST_ROWS = 20
@@ -121,13 +120,13 @@ def read_content(
         figures=read_figures(connection),
         checks=checks,
         check_groups=grouped(checks),
-        changes=_rows(connection, _CHANGES)[0],
+        changes=rows_of(connection, _CHANGES)[0],
         charts={chart.name: _shown_chart(chart, paths.charts) for chart in CHARTS},
         tables=shown,
         lineage=lineage_picture(tables),
         absent_scores=[score for score in SCORES if score not in present],
         gallery=read_gallery(connection, paths.thumbnails),
-        shards=_rows(connection, "SELECT * FROM shards ORDER BY path"),
+        shards=rows_of(connection, "SELECT * FROM shards ORDER BY path"),
     )
 
 
@@ -137,17 +136,12 @@ def _shown_table(connection: duckdb.DuckDBPyConnection, table: Table) -> ShownTa
     if table.name in TOLD_OTHERWISE:
         first = 0
     return ShownTable(
-        table, _rows(connection, f"SELECT * FROM {quoted(table.name)} LIMIT {first}"), total
+        table, rows_of(connection, f"SELECT * FROM {quoted(table.name)} LIMIT {first}"), total
     )
 
 
 def _fetch(connection: duckdb.DuckDBPyConnection, query: str) -> list[tuple[int, ...]]:
     return connection.execute(query).fetchall()
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[Row]:
-    rows: Sequence[Row] = connection.execute(query).to_arrow_table().to_pylist()
-    return rows
 
 
 def _shown_chart(chart: Chart, folder: Path) -> ShownChart:

@@ -1,7 +1,7 @@
 """The gallery: the best and worst pairs by each score as cards, and what they have in common."""
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,7 @@ import duckdb
 
 from laion_pipeline.images import Thumbnail, read_thumbnails
 from laion_pipeline.releases.columns import SCORES
-
-Row = Mapping[str, object]
+from laion_pipeline.report.rows import Row, rows_of
 
 # Of each end of a score; the images of these are fetched, if any are.
 EXTREMES_SHOWN = 24
@@ -74,12 +73,12 @@ def read_gallery(connection: duckdb.DuckDBPyConnection, thumbnails: Path) -> Gal
     """
     fetched = read_thumbnails(thumbnails)
     cards: dict[tuple[object, object], list[Card]] = {}
-    for pair in _rows(connection, _CARDS):
+    for pair in rows_of(connection, _CARDS):
         card = Card(pair, fetched.get(str(pair["url"])))
         cards.setdefault((pair["score"], pair["extreme"]), []).append(card)
     ends = [
         End(summary, cards[summary["score"], summary["extreme"]])
-        for summary in _rows(connection, "FROM extreme_summary")
+        for summary in rows_of(connection, "FROM extreme_summary")
     ]
     places = list(SCORES)
     return Gallery(
@@ -87,8 +86,3 @@ def read_gallery(connection: duckdb.DuckDBPyConnection, thumbnails: Path) -> Gal
         tried=sum(each.outcome != "refused" for each in fetched.values()),
         dead=sum(each.outcome == "dead" for each in fetched.values()),
     )
-
-
-def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[Row]:
-    rows: Sequence[Row] = connection.execute(query).to_arrow_table().to_pylist()
-    return rows

@@ -17,21 +17,9 @@ from laion_pipeline.releases.recipes import MEASURES, measured
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.lists import read_hosts, read_urls
+from laion_pipeline.subsets.ranges import RANGES
 from laion_pipeline.text import listed
 
-# The fields that hold a range, and what it is of.
-RANGES: Mapping[str, str] = {
-    "punsafe": "punsafe",
-    "pwatermark": "pwatermark",
-    "aesthetic": "aesthetic",
-    "similarity": "similarity",
-    "shortest_side": "each side",
-    "pixels": "pixels",
-    "aspect_ratio": "width / height",
-    "longer_to_shorter": "aspect ratio",
-    "characters": "characters",
-    "words": "words",
-}
 _OF_CAPTIONS = ("characters", "words")
 # The temporary table of the pairs that are chosen so far.
 CHOSEN = "chosen_pairs"

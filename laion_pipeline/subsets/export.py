@@ -21,6 +21,7 @@ from laion_pipeline.subsets.card import card
 from laion_pipeline.subsets.conditions import CHOSEN
 from laion_pipeline.subsets.croissant import croissant
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.preview import Preview, preview_of
 from laion_pipeline.subsets.selecting import Selected, select
 from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.publishing import publish_csv
@@ -38,11 +39,16 @@ _COLUMNS = ("url", "caption", "width", "height", "similarity", "punsafe", "pwate
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: the folder, the number of pairs, and its files with their SHA-256."""
+    """What was written: the folder, its files with their SHA-256, and a look at the pairs."""
 
     folder: Path
-    pairs: int
     files: Mapping[str, str]
+    preview: Preview
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs there are."""
+        return self.preview.pairs
 
 
 def export(
@@ -78,13 +84,13 @@ def export(
         (made / "README.md").write_text(
             card(connection, chosen, release, provenance, selected, names), "utf-8"
         )
-        described = croissant(chosen, provenance, names, PAIRS, _sha256(made / PAIRS))
+        described = croissant(chosen, provenance, names, PAIRS, sha256_of(made / PAIRS))
         (made / "croissant.json").write_text(described + "\n", "utf-8")
-        files = {file.name: _sha256(file) for file in sorted(made.iterdir())}
+        files = {file.name: sha256_of(file) for file in sorted(made.iterdir())}
         manifest = _manifest(chosen, provenance, selected, files)
         _put_in_place(made, folder, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
     logger.info("%s: %s pairs in %s", chosen.name, f"{pairs:,}", folder)
-    return Export(folder, pairs, files)
+    return Export(folder, files, preview_of(connection, selected, chosen, release, provenance))
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
@@ -116,7 +122,8 @@ FORMATS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, str, Path], None]] = 
 }
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """The digest of a file, whatever its size."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -134,7 +141,7 @@ def _manifest(
         "filter": chosen.model_dump(mode="json", exclude_none=True, exclude=set(_LISTS)),
         # By their content, since where they lay is nobody's business.
         "lists": {
-            name: {file.name: _sha256(file) for file in getattr(chosen, name)} for name in _LISTS
+            name: {file.name: sha256_of(file) for file in getattr(chosen, name)} for name in _LISTS
         },
         "steps": [
             {"condition": step.words, "pairs": step.pairs, "sql": step.sql, "values": step.values}

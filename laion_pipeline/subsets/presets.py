@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from laion_pipeline.releases.recipes import FILTERS
+from laion_pipeline.subsets.ranges import RANGES
 from laion_pipeline.text import slug
 
 
@@ -18,8 +19,8 @@ class Preset:
     source: str = ""
 
 
-# How the measures of published filters are called in a filter.
-_FIELDS = {"each side": "shortest_side", "aspect ratio": "longer_to_shorter"}
+# The field of each measure, of which published filters are.
+_FIELDS = {measure: field for field, measure in RANGES.items()}
 
 
 def _published() -> Mapping[str, Preset]:
@@ -30,8 +31,7 @@ def _published() -> Mapping[str, Preset]:
     return {
         slug(recipe): Preset(
             # Makers who say nothing of punsafe had no limit on it.
-            {"punsafe": "any"}
-            | {_FIELDS.get(each.measure, each.measure): each.kept for each in filters},
+            {"punsafe": "any"} | {_FIELDS[each.measure]: each.kept for each in filters},
             f"the filters of {recipe}",
             filters[0].source,
         )

@@ -60,6 +60,17 @@ def preview(
     """
     provenance = Provenance.read(connection)
     selected = select(connection, chosen, release, _MOST_ROWS)
+    return preview_of(connection, selected, chosen, release, provenance)
+
+
+def preview_of(
+    connection: duckdb.DuckDBPyConnection,
+    selected: Selected,
+    chosen: SubsetFilter,
+    release: Release,
+    provenance: Provenance,
+) -> Preview:
+    """Look at what has been selected, and is in `CHOSEN`."""
     return Preview(
         chosen.name,
         provenance,

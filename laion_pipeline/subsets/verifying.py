@@ -1,6 +1,5 @@
 """Whether an export is what it says: read again from its files, another way than it was made."""
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence, Set
 from pathlib import Path
@@ -10,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from laion_pipeline.releases.intervals import Interval
-from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export
+from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export, sha256_of
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.lists import read_hosts, read_urls
 from laion_pipeline.text import listed
@@ -36,9 +35,7 @@ def verify(made: Export, chosen: SubsetFilter) -> Mapping[str, str]:
 def _files(folder: Path, _: SubsetFilter) -> str:
     manifest = json.loads((folder / MANIFEST).read_text("utf-8"))
     changed = [
-        name
-        for name, digest in manifest["files"].items()
-        if hashlib.sha256((folder / name).read_bytes()).hexdigest() != digest
+        name for name, digest in manifest["files"].items() if sha256_of(folder / name) != digest
     ]
     if changed:
         return f"{listed(changed)}: not as the manifest says"
