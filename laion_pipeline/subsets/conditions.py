@@ -20,7 +20,8 @@ from laion_pipeline.subsets.lists import read_hosts, read_urls
 from laion_pipeline.subsets.ranges import RANGES
 from laion_pipeline.text import listed
 
-_OF_CAPTIONS = ("characters", "words")
+# The ranges that are of captions.
+OF_CAPTIONS = ("characters", "words")
 # The temporary table of the pairs that are chosen so far.
 CHOSEN = "chosen_pairs"
 
@@ -29,14 +30,15 @@ CHOSEN = "chosen_pairs"
 class Condition:
     """A condition in words and as SQL; `?` in it stand for `values`.
 
-    One on `numbers` reads no caption and no address. One on `lists` looks names up in them, each a
-    table of one column, and is for pairs that are in `CHOSEN`.
+    One on `numbers` reads no caption and no address. One on `captions` takes what
+    `pair_captions` says of them, the others only what `valid_pairs` has. One on `lists` looks names
+    up in them, each a table of one column, and is for pairs that are in `CHOSEN`.
     """
 
     words: str
     sql: str
     values: Sequence[str] = ()
-    on: Literal["numbers", "texts", "lists"] = "texts"
+    on: Literal["numbers", "texts", "captions", "lists"] = "texts"
     lists: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
@@ -47,11 +49,12 @@ def conditions_of(
 
     Raises SettingsError naming what the release has not, or a list that cannot be read.
     """
-    ranges = sorted(_ranges(chosen, release), key=lambda condition: condition.on != "numbers")
+    ranges = list(_ranges(chosen, release))
     return [
-        *ranges,
+        *(each for each in ranges if each.on == "numbers"),
         *_languages(chosen, release),
         *_captions(chosen, connection),
+        *(each for each in ranges if each.on == "captions"),
         *_hosts(chosen),
         *_opt_outs(chosen),
     ]
@@ -70,7 +73,7 @@ def _ranges(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
             raise SettingsError(
                 f"{name}: {kept.words(name)} leaves no pair: in this release {valid.words(name)}"
             )
-        on: Literal["numbers", "texts"] = "texts" if name in _OF_CAPTIONS else "numbers"
+        on: Literal["numbers", "captions"] = "captions" if name in OF_CAPTIONS else "numbers"
         yield Condition(kept.words(name), measured(measure, kept), on=on)
 
 
@@ -139,8 +142,9 @@ def _has(
         words,
         "CASE WHEN strlen(text) = length(text)"
         " THEN CASE WHEN regexp_matches(text, ?) THEN regexp_matches(text, ?) ELSE false END"
-        f" ELSE regexp_matches({folded_text}, ?) END",
-        [f"(?i)(?:{letters})", f"(?i)(?:{bounded})", f"(?:{bounded})"],
+        f" WHEN regexp_matches({folded_text}, ?) THEN regexp_matches({folded_text}, ?)"
+        " ELSE false END",
+        [f"(?i)(?:{letters})", f"(?i)(?:{bounded})", f"(?:{letters})", f"(?:{bounded})"],
     )
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import duckdb
 
+from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.release import Release
-from laion_pipeline.subsets.conditions import CHOSEN, Condition, conditions_of
+from laion_pipeline.subsets.conditions import CHOSEN, OF_CAPTIONS, Condition, conditions_of
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.warehouse.connections import literal
 
@@ -49,8 +50,8 @@ def select(
 ) -> Selected:
     """Put the pairs that a filter keeps into the temporary table `CHOSEN`.
 
-    If there would be more than `most_rows`, only a part of them, by their hash; lists of opt-outs
-    and repeats are then counted in that part.
+    If there would be more than `most_rows`, only a part of them, by their hash, of a quarter of
+    that; lists of opt-outs and repeats are then counted in that part.
 
     Raises SettingsError where the filter is not for this release.
     """
@@ -60,7 +61,7 @@ def select(
         for name, table in condition.lists.items():
             connection.register(name, table)
     numbers = [each for each in conditions if each.on == "numbers"]
-    texts = [each for each in conditions if each.on == "texts"]
+    texts = [each for each in conditions if each.on in ("texts", "captions")]
     lists = [each for each in conditions if each.on == "lists"]
     steps = _counted(connection, numbers)
     # With the first on texts at once, so that not all that the numbers leave need be kept.
@@ -71,7 +72,7 @@ def select(
         _keep(connection, [*numbers, *at_once], place, limit=most_rows and most_rows + 1)
     if most_rows and (not texts or _rows(connection) > most_rows) and steps[-1].pairs > most_rows:
         steps, at_once, later = _counted(connection, [*numbers, *texts]), texts, []
-        every = max(1, -(-steps[-1].pairs // most_rows))
+        every = max(1, -(-4 * steps[-1].pairs // most_rows))
         _keep(connection, [*numbers, *at_once], place, every)
     kept = _Kept(connection, every)
     if later or len(steps) == 1 + len(numbers):  # else that was counted
@@ -100,7 +101,7 @@ def _counted(connection: duckdb.DuckDBPyConnection, conditions: Sequence[Conditi
     reached = f"CASE {cases} ELSE {len(conditions)} END" if conditions else "0"
     values = [value for condition in conditions for value in condition.values]
     found = connection.execute(
-        f"SELECT {reached} AS reached, count(*) FROM pair_captions GROUP BY reached", values
+        f"SELECT {reached} AS reached, count(*) FROM {_source(conditions)} GROUP BY reached", values
     ).fetchall()
     left = [
         sum(pairs for reached, pairs in found if reached >= place)
@@ -128,12 +129,19 @@ def _keep(
     where = f" WHERE {' AND '.join(terms)}" if terms else ""
     values = [value for condition in conditions for value in condition.values]
     connection.execute(f"DROP TABLE IF EXISTS {CHOSEN}")
+    source, facts = _source(conditions), ", ".join(CAPTION_FACTS)
+    columns = "*" if source == "valid_pairs" else f"* EXCLUDE ({facts})"
+    measured = ", ".join(f"{CAPTION_FACTS[name]} AS {name}" for name in OF_CAPTIONS)
     connection.execute(
-        f"CREATE TEMP TABLE {CHOSEN} AS SELECT {place} AS place,"
-        " * EXCLUDE (only_digits, all_capitals, has_entity, has_replacement, has_other_script)"
-        f" FROM pair_captions{where}{f' LIMIT {limit}' if limit else ''}",
+        f"CREATE TEMP TABLE {CHOSEN} AS SELECT {place} AS place, {measured}, *"
+        f" FROM (SELECT {columns} FROM {source}{where}{f' LIMIT {limit}' if limit else ''})",
         values,
     )
+
+
+def _source(conditions: Sequence[Condition]) -> str:
+    """The view to read: DuckDB makes all that `pair_captions` says, also of what is not kept."""
+    return "pair_captions" if any(each.on == "captions" for each in conditions) else "valid_pairs"
 
 
 def _rows(connection: duckdb.DuckDBPyConnection) -> int:
