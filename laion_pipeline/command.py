@@ -10,9 +10,10 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from laion_pipeline.downloads.recorded import told_results
 from laion_pipeline.errors import LaionError
 from laion_pipeline.reading import ReleaseReader
-from laion_pipeline.subsets.export import FORMATS, MANIFEST
+from laion_pipeline.subsets.export import FORMATS, MANIFEST, Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.presets import PRESETS
 from laion_pipeline.subsets.preview import told
@@ -35,6 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help=f"beside Parquet also as {' or '.join(FORMATS)}; may be given more than once",
     )  # fmt: skip
     write.set_defaults(act=_export)
+    results = actions.add_parser("results", help="read what img2dataset found")
+    results.add_argument("folder", type=Path, help="the --output_folder of img2dataset")
+    results.set_defaults(act=_results)
+    again = actions.add_parser("retry", help="write what failed for a reason that may pass")
+    again.add_argument("name", help="the name of an export")
+    again.set_defaults(act=_retry)
     listing = actions.add_parser("presets", help="filters to start from")
     listing.set_defaults(act=_presets)
     asked = parser.parse_args(arguments)
@@ -54,12 +61,23 @@ def _preview(asked: argparse.Namespace) -> str:
 
 def _export(asked: argparse.Namespace) -> str:
     chosen = SubsetFilter.read(asked.file)
-    made = ReleaseReader.open().choose(chosen).export(asked.format)
+    return _written(ReleaseReader.open().choose(chosen).export(asked.format))
+
+
+def _written(made: Export) -> str:
     files = ", ".join([*made.files, MANIFEST])
     return (
         f"{made.pairs:,} pairs in {made.folder}: {files}\n"
         f"README.md says how to download their images with img2dataset"
     )
+
+
+def _results(asked: argparse.Namespace) -> str:
+    return told_results(ReleaseReader.open().record_results(asked.folder))
+
+
+def _retry(asked: argparse.Namespace) -> str:
+    return _written(ReleaseReader.open().retry(asked.name))
 
 
 def _presets(_: argparse.Namespace) -> str:

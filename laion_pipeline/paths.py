@@ -19,6 +19,7 @@ class Paths:
         self.tables = root / "tables"  # derived tables as Parquet
         self.quarantine = self.tables / "quarantine.parquet"
         self.thumbnails = self.tables / "extreme_thumbnails.parquet"
+        self.downloads = self.tables / "downloads.parquet"
         self.charts = root / "charts"  # as PNG and SVG
         self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation
         self.exports = root / "exports"  # subsets that were written, a folder each

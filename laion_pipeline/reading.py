@@ -1,4 +1,4 @@
-"""Reading a release that has been materialized, in a notebook or a script; nothing is written."""
+"""A release that has been materialized, in a notebook or a script: read, and made subsets of."""
 
 from base64 import b64encode
 from collections.abc import Sequence
@@ -13,13 +13,17 @@ import pyarrow as pa
 from laion_pipeline.charts import CHARTS
 from laion_pipeline.charts.chart import read_drawing
 from laion_pipeline.charts.dark import dark_variant
-from laion_pipeline.errors import WarehouseError
+from laion_pipeline.downloads.recorded import DOWNLOADS, Recorded, record
+from laion_pipeline.downloads.results import read_results
+from laion_pipeline.errors import SourceError, WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.results import RecordedCheck, find_checks, tally
 from laion_pipeline.quality.soundness import read_made
 from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.settings import Settings
+from laion_pipeline.subsets.export import Export
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.retrying import retry
 from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse, quoted
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What there is beside the derived tables.
-_BASIC = ("pairs", "valid_pairs", "quarantine", "shards")
+_BASIC = ("pairs", "valid_pairs", "quarantine", "shards", DOWNLOADS)
 _NAMES = "SELECT table_name FROM information_schema.tables"
 _CELL_CHARACTERS = 1000
 
@@ -174,6 +178,25 @@ class ReleaseReader:
     def choose(self, chosen: SubsetFilter) -> Subset:
         """The pairs that a filter keeps."""
         return Subset(chosen, self.release, self.paths, self.warehouse)
+
+    def record_results(self, folder: str | Path) -> Recorded:
+        """Read what img2dataset left in its output folder into the table `downloads`.
+
+        Raises SourceError when it has no results, or some that cannot be read.
+        """
+        results = read_results(Path(folder))
+        with self.warehouse.connect() as connection:
+            return record(connection, results, self.paths.downloads)
+
+    def retry(self, name: str) -> Export:
+        """Write what of an export failed to download for a reason that may pass.
+
+        Raises SourceError when there is no such export, WarehouseError where there is nothing.
+        """
+        if Path(name).name != name:
+            raise SourceError(f"{name}: give the name of an export, not a path")
+        with self.warehouse.connect(read_only=True) as connection:
+            return retry(connection, self.paths.exports / name, self.release)
 
     def __repr__(self) -> str:
         return "\n".join(f"{what}: {said}" for what, said in self._facts())

@@ -1,6 +1,7 @@
 """Publishing files so that a reader sees the old one or the new one, never a part."""
 
 import errno
+import hashlib
 import os
 import re
 import shutil
@@ -72,6 +73,12 @@ def remove(place: Path) -> None:
         shutil.rmtree(place, ignore_errors=True)
     else:
         place.unlink(missing_ok=True)
+
+
+def sha256_of(file: Path) -> str:
+    """The digest of a file, whatever its size."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def set_aside(damaged: Path) -> Path:

@@ -11,7 +11,6 @@ from laion_pipeline import __version__
 from laion_pipeline.releases.columns import COLUMNS_BY_NAME
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, HOST
-from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.selecting import Selected
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.provenance import Provenance
@@ -27,14 +26,12 @@ _SIZES = (
 
 def card(
     connection: duckdb.DuckDBPyConnection,
-    chosen: SubsetFilter,
     release: Release,
     provenance: Provenance,
     selected: Selected,
     columns: Sequence[str],
 ) -> str:
     """The card of what is in `CHOSEN`, as Markdown with its fields in YAML."""
-    pairs = selected.steps[-1].pairs
     environment = Environment(
         loader=PackageLoader("laion_pipeline", "subsets"),
         autoescape=False,  # noqa: S701 - it is Markdown, and what strangers wrote goes by `plain`
@@ -46,12 +43,10 @@ def card(
     domains = _domains(connection)
     named = domains[: max(1, min(_MOST_DOMAINS, round(_DOMAINS_SHARE * len(domains))))]
     return environment.get_template("card.md").render(
-        chosen=chosen,
+        selected=selected,
         release=release,
         provenance=provenance,
-        steps=selected.steps,
-        pairs=pairs,
-        size=next((name for most, name in _SIZES if pairs < most), "100M<n<1B"),
+        size=next((name for most, name in _SIZES if selected.pairs < most), "100M<n<1B"),
         columns={name: _about(name) for name in columns},
         domains=named,
         all_domains=len(domains),

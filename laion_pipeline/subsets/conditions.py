@@ -11,6 +11,7 @@ from typing import Literal
 import duckdb
 import pyarrow as pa
 
+from laion_pipeline.downloads.recorded import DEAD, has_downloads
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.releases.recipes import MEASURES, measured
@@ -57,6 +58,7 @@ def conditions_of(
         *(each for each in ranges if each.on == "captions"),
         *_hosts(chosen),
         *_opt_outs(chosen),
+        *_known_dead(chosen, connection),
     ]
 
 
@@ -194,6 +196,20 @@ def _opt_outs(chosen: SubsetFilter) -> Iterator[Condition]:
             on="lists",
             lists={"opt_out_urls": _names(urls)},
         )
+
+
+def _known_dead(chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection) -> Iterator[Condition]:
+    if not chosen.without_dead_links:
+        return
+    if not has_downloads(connection):
+        raise SettingsError(
+            "without_dead_links: no results of a download are known yet; read them with"
+            " laion-pipeline subset results"
+        )
+    ((dead,),) = connection.execute(f"SELECT count(*) FROM ({DEAD})").fetchall()
+    yield Condition(
+        f"address is not known to be dead ({dead:,} are)", f"url NOT IN ({DEAD})", on="lists"
+    )
 
 
 def _names(names: Sequence[str]) -> pa.Table:

@@ -9,7 +9,6 @@ from typing import Any
 
 from laion_pipeline import __version__
 from laion_pipeline.releases.columns import COLUMNS_BY_NAME
-from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.warehouse.provenance import Provenance
 
 _TERMS = (
@@ -36,7 +35,7 @@ _TYPES = {"text": "sc:Text", "whole": "sc:Integer", "real": "sc:Float"}
 
 
 def croissant(
-    chosen: SubsetFilter, provenance: Provenance, columns: Sequence[str], file: str, sha256: str
+    subset: str, provenance: Provenance, columns: Sequence[str], file: str, sha256: str
 ) -> str:
     """The description of a subset that is in one Parquet `file`, as JSON-LD.
 
@@ -47,7 +46,7 @@ def croissant(
         {
             "@context": _CONTEXT,
             "@type": "sc:Dataset",
-            "name": chosen.name,
+            "name": subset,
             "description": f"Pairs of an image's address and its caption, chosen from"
             f" {provenance.title} at revision {provenance.revision} by laion-pipeline"
             f" {__version__}.",

@@ -1,6 +1,5 @@
 """Writing a subset: its pairs as Parquet, and what is needed to use it and to make it again."""
 
-import hashlib
 import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laion_pipeline import __version__
-from laion_pipeline.common.files import cannot_write, workplace
+from laion_pipeline.common.files import cannot_write, sha256_of, workplace
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.card import card
@@ -31,7 +30,6 @@ logger = logging.getLogger(__name__)
 PAIRS = "pairs.parquet"
 MANIFEST = "manifest.json"
 _BATCH_ROWS = 100_000
-_LISTS = ("opt_out_urls", "opt_out_hosts")
 # The columns of an export; those that a release lacks are left out.
 _COLUMNS = ("url", "caption", "width", "height", "similarity", "punsafe", "pwatermark",
             "aesthetic", "hash", "language", "license")  # fmt: skip
@@ -69,11 +67,25 @@ def export(
     """
     provenance = Provenance.read(connection)
     selected = select(connection, chosen, release)
-    pairs = selected.steps[-1].pairs
-    if not pairs:
+    if not selected.pairs:
         raise WarehouseError(
             f"{chosen.name}: no pair is left; see with preview after which condition there are none"
         )
+    return write(connection, selected, release, provenance, folder, formats)
+
+
+def write(
+    connection: duckdb.DuckDBPyConnection,
+    selected: Selected,
+    release: Release,
+    provenance: Provenance,
+    folder: Path,
+    formats: Sequence[str] = (),
+) -> Export:
+    """Write the pairs that are in `CHOSEN` into `folder`, with what describes them.
+
+    Raises OutputError when the folder cannot be written.
+    """
     names = [name for name in _COLUMNS if name == "caption" or name in release.columns]
     columns = ", ".join("text AS caption" if name == "caption" else name for name in names)
     query = f"SELECT {columns} FROM {CHOSEN} ORDER BY place, rowid"
@@ -82,15 +94,15 @@ def export(
         for name in formats:
             FORMATS[name](connection, query, made / f"pairs.{name}")
         (made / "README.md").write_text(
-            card(connection, chosen, release, provenance, selected, names), "utf-8"
+            card(connection, release, provenance, selected, names), "utf-8"
         )
-        described = croissant(chosen, provenance, names, PAIRS, sha256_of(made / PAIRS))
+        described = croissant(selected.name, provenance, names, PAIRS, sha256_of(made / PAIRS))
         (made / "croissant.json").write_text(described + "\n", "utf-8")
         files = {file.name: sha256_of(file) for file in sorted(made.iterdir())}
-        manifest = _manifest(chosen, provenance, selected, files)
+        manifest = _manifest(provenance, selected, files)
         _put_in_place(made, folder, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
-    logger.info("%s: %s pairs in %s", chosen.name, f"{pairs:,}", folder)
-    return Export(folder, files, preview_of(connection, selected, chosen, release, provenance))
+    logger.info("%s: %s pairs in %s", selected.name, f"{selected.pairs:,}", folder)
+    return Export(folder, files, preview_of(connection, selected, release, provenance))
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
@@ -122,32 +134,22 @@ FORMATS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, str, Path], None]] = 
 }
 
 
-def sha256_of(file: Path) -> str:
-    """The digest of a file, whatever its size."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def _manifest(
-    chosen: SubsetFilter, provenance: Provenance, selected: Selected, files: Mapping[str, str]
+    provenance: Provenance, selected: Selected, files: Mapping[str, str]
 ) -> Mapping[str, Any]:
     return {
-        "name": chosen.name,
+        "name": selected.name,
         "release": provenance.release,
         "revision": provenance.revision,
         "origin": provenance.origin,
         "made_up": provenance.made_up,
         "complete": provenance.complete,
-        "filter": chosen.model_dump(mode="json", exclude_none=True, exclude=set(_LISTS)),
-        # By their content, since where they lay is nobody's business.
-        "lists": {
-            name: {file.name: sha256_of(file) for file in getattr(chosen, name)} for name in _LISTS
-        },
+        **selected.recorded,
         "steps": [
             {"condition": step.words, "pairs": step.pairs, "sql": step.sql, "values": step.values}
             for step in selected.steps
         ],
-        "pairs": selected.steps[-1].pairs,
+        "pairs": selected.pairs,
         "files": files,
         "versions": {
             "laion-pipeline": __version__,

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from laion_pipeline.common.files import sha256_of
 from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.columns import SCORES
@@ -13,6 +14,7 @@ from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.subsets.presets import PRESETS
 
 Key = Literal["url", "hash", "caption"]
+_LISTS = ("opt_out_urls", "opt_out_hosts")
 _SAFE = Interval(at_most=0.1)
 
 
@@ -23,8 +25,9 @@ class SubsetFilter(BaseModel):
     unless `whole_words` is false. A pair whose size or score is unknown meets no condition on it.
     Hosts stand for themselves and all below them. `dedupe` keeps the first pair, in the subset's
     order, of those that have the same. `punsafe` is at most 0.1 unless it says otherwise; "any"
-    takes what is unsafe, or what has no such score. `aspect_ratio` is width to height,
-    `longer_to_shorter` that of the longer side to the shorter.
+    takes what is unsafe, or what has no such score. `without_dead_links` leaves out the addresses
+    that gave no image when they were asked last, for a reason that lasts. `aspect_ratio` is width
+    to height, `longer_to_shorter` that of the longer side to the shorter.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,6 +55,7 @@ class SubsetFilter(BaseModel):
     dedupe: tuple[Key, ...] = ()
     opt_out_urls: tuple[Path, ...] = ()
     opt_out_hosts: tuple[Path, ...] = ()
+    without_dead_links: bool = False
     order: str = "random"
     seed: int = Field(default=0, ge=0, lt=2**63)
     limit: int | None = Field(default=None, ge=1)
@@ -99,10 +103,23 @@ class SubsetFilter(BaseModel):
         Raises SettingsError naming what is wrong.
         """
         fields = {"name": path.stem, **read_toml(path, str(path))}
-        for field in ("opt_out_urls", "opt_out_hosts"):
+        for field in _LISTS:
             if isinstance(fields.get(field), list):
                 fields[field] = [path.parent / str(each) for each in fields[field]]
         return cls.of(fields, str(path))
+
+    def recorded(self) -> Mapping[str, Any]:
+        """The filter as a manifest has it, and the digests of the lists that it names.
+
+        Lists are told by their content, since where they lay is nobody's business.
+        """
+        return {
+            "filter": self.model_dump(mode="json", exclude_none=True, exclude=set(_LISTS)),
+            "lists": {
+                name: {file.name: sha256_of(file) for file in getattr(self, name)}
+                for name in _LISTS
+            },
+        }
 
     @classmethod
     def of(cls, fields: Mapping[str, Any], origin: str) -> Self:

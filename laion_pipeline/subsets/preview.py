@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import duckdb
 
+from laion_pipeline.downloads.recorded import LATEST, has_downloads
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, HOST
@@ -18,6 +19,8 @@ Row = Mapping[str, object]
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 EXAMPLES = 10
 HOSTS = 10
+# How many more addresses of a host are taken to be like those of all hosts.
+_LIKE_ALL = 5
 # More pairs than these are looked at in part, so that a look takes seconds at any size.
 _MOST_ROWS = 2_000_000
 _MEASURES = {**{score: score for score in SCORES}, "width": "width", "height": "height",
@@ -27,12 +30,22 @@ _CAPTION_CHARACTERS = 70
 
 
 @dataclass(frozen=True)
+class HostPairs:
+    """A host's pairs, and the share of them that can be expected to lead to an image."""
+
+    host: str
+    pairs: int
+    live: float | None
+
+
+@dataclass(frozen=True)
 class Preview:
     """What a subset would have.
 
     `quantiles` are those of `QUANTILES` for each measure that any of its pairs has, `hosts` the
-    commonest with their number of pairs, `examples` its first pairs in its order. Where `every` is
-    not 1 they are those of one pair of so many.
+    commonest, `examples` its first pairs in its order. Where `every` is not 1 they are those of one
+    pair of so many. `live` is the share of its links that can be expected to lead to an image, by
+    the results of downloads; None where there are none.
     """
 
     name: str
@@ -40,7 +53,8 @@ class Preview:
     steps: Sequence[Step]
     every: int
     quantiles: Mapping[str, Sequence[float]]
-    hosts: Sequence[tuple[str, int]]
+    hosts: Sequence[HostPairs]
+    live: float | None
     examples: Sequence[Row]
     unsafe_from: float
 
@@ -60,27 +74,25 @@ def preview(
     """
     provenance = Provenance.read(connection)
     selected = select(connection, chosen, release, _MOST_ROWS)
-    return preview_of(connection, selected, chosen, release, provenance)
+    return preview_of(connection, selected, release, provenance)
 
 
 def preview_of(
     connection: duckdb.DuckDBPyConnection,
     selected: Selected,
-    chosen: SubsetFilter,
     release: Release,
     provenance: Provenance,
 ) -> Preview:
     """Look at what has been selected, and is in `CHOSEN`."""
+    hosts, live = _hosts(connection, selected.every)
     return Preview(
-        chosen.name,
+        selected.name,
         provenance,
         selected.steps,
         selected.every,
-        _quantiles(connection, selected, chosen.limit),
-        connection.execute(
-            f"SELECT {HOST} AS host, count(*) * {selected.every} AS pairs FROM {CHOSEN}"
-            f" GROUP BY host ORDER BY pairs DESC, host LIMIT {HOSTS}"
-        ).fetchall(),
+        _quantiles(connection, selected),
+        hosts,
+        live,
         connection.execute(f"FROM {CHOSEN} ORDER BY place, rowid LIMIT {EXAMPLES}")
         .to_arrow_table()
         .to_pylist(),
@@ -88,16 +100,48 @@ def preview_of(
     )
 
 
+def _hosts(
+    connection: duckdb.DuckDBPyConnection, every: int
+) -> tuple[Sequence[HostPairs], float | None]:
+    """The commonest hosts, and the share of all links that can be expected to be live.
+
+    An address whose last result is known and lasts counts as that. Any other counts as its host's
+    share of live ones; where few of a host's are known, as if some more were like all hosts'.
+    """
+    if not has_downloads(connection):
+        found = connection.execute(
+            f"SELECT {HOST} AS host, count(*) * {every} AS pairs FROM {CHOSEN}"
+            f" GROUP BY host ORDER BY pairs DESC, host LIMIT {HOSTS}"
+        ).fetchall()
+        return [HostPairs(host, pairs, None) for host, pairs in found], None
+    found = connection.execute(
+        f"WITH latest AS ({LATEST}),"
+        f" asked AS (SELECT {HOST} AS host, count(*) AS asked, count(*) FILTER (live) AS live"
+        " FROM latest GROUP BY host),"
+        " overall AS (SELECT sum(live) / sum(asked) AS share FROM asked),"
+        f" counted AS (SELECT {HOST} AS host, count(*) AS pairs,"
+        " count(*) FILTER (latest.live) AS known_live,"
+        " count(*) FILTER (latest.live IS NULL OR latest.passing) AS open"
+        f" FROM {CHOSEN} LEFT JOIN latest USING (url) GROUP BY host)"
+        " SELECT host, pairs, known_live"
+        f" + open * (coalesce(asked.live, 0) + {_LIKE_ALL} * share)"
+        f" / (coalesce(asked, 0) + {_LIKE_ALL}) AS live"
+        " FROM counted LEFT JOIN asked USING (host), overall ORDER BY pairs DESC, host"
+    ).fetchall()
+    live = sum(live for _, _, live in found) / max(1, sum(pairs for _, pairs, _ in found))
+    shown = [HostPairs(host, pairs * every, live / pairs) for host, pairs, live in found[:HOSTS]]
+    return shown, live
+
+
 def _quantiles(
-    connection: duckdb.DuckDBPyConnection, selected: Selected, limit: int | None
+    connection: duckdb.DuckDBPyConnection, selected: Selected
 ) -> Mapping[str, Sequence[float]]:
     asked = ", ".join(
         f"quantile_cont(CAST({sql} AS DOUBLE), {list(QUANTILES)})" for sql in _MEASURES.values()
     )
-    # Where it is a part that was kept, that is not cut to the limit yet.
     of = CHOSEN
-    if limit is not None and selected.every > 1:
-        of = f"(FROM {CHOSEN} ORDER BY place, rowid LIMIT {limit})"
+    if selected.limit is not None:
+        of = f"(FROM {CHOSEN} ORDER BY place, rowid LIMIT {selected.limit})"
     ((*found,),) = connection.execute(f"SELECT {asked} FROM {of}").fetchall()
     return {name: values for name, values in zip(_MEASURES, found, strict=True) if values}
 
@@ -125,13 +169,30 @@ def told(shown: Preview) -> str:
             for name, values in shown.quantiles.items()
         ]
     if shown.hosts:
-        lines += ["", "  commonest hosts"]
-        lines += [f"  {pairs:>12,}  {displayable(host)}" for host, pairs in shown.hosts]
+        lines += ["", *_told_hosts(shown)]
         lines += ["", "  first pairs"]
         lines += [f"  {_example(row, shown.unsafe_from)}" for row in shown.examples]
     else:
         lines += ["", "no pair is left; loosen the condition after which there are none"]
     return "\n".join(lines)
+
+
+def _told_hosts(shown: Preview) -> Sequence[str]:
+    if shown.live is None:
+        return [
+            "  commonest hosts",
+            *(f"  {each.pairs:>12,}  {displayable(each.host)}" for each in shown.hosts),
+        ]
+    return [
+        f"  about {shown.live * shown.pairs:,.0f} links are expected to lead to an image, by what"
+        " downloads found",
+        "",
+        f"  {'':12}  live  commonest hosts",
+        *(
+            f"  {each.pairs:>12,} {100 * (each.live or 0):>4.0f} %  {displayable(each.host)}"
+            for each in shown.hosts
+        ),
+    ]
 
 
 def _number(value: float) -> str:

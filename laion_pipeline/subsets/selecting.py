@@ -1,7 +1,8 @@
 """Selecting the pairs of a subset: step by step, with what each step leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -36,10 +37,23 @@ class Step:
 
 @dataclass(frozen=True)
 class Selected:
-    """What every step left. In `CHOSEN` is one pair of `every` that the last one left."""
+    """What a filter chose for the subset `name`, and what every step of it left.
 
+    In `CHOSEN` is one pair of `every` that the last step left; `limit` is that of the subset where
+    they are not cut to it. `recorded` is what a manifest has of the filter.
+    """
+
+    name: str
+    order: str
+    recorded: Mapping[str, Any]
     steps: Sequence[Step]
-    every: int
+    every: int = 1
+    limit: int | None = None
+
+    @property
+    def pairs(self) -> int:
+        """How many pairs the subset has."""
+        return self.steps[-1].pairs
 
 
 def select(
@@ -81,7 +95,9 @@ def select(
     steps += [kept.step(f"one a {key}", _first_of(_KEYS[key])) for key in chosen.dedupe]
     if chosen.limit is not None:
         steps.append(kept.first(chosen.limit, chosen.order, steps[-1].pairs))
-    return Selected(steps, every)
+    order = f"random with seed {chosen.seed}" if chosen.order == "random" else chosen.order
+    uncut = chosen.limit if every > 1 else None
+    return Selected(chosen.name, order, chosen.recorded(), steps, every, uncut)
 
 
 def _require(chosen: SubsetFilter, release: Release) -> None:

@@ -51,7 +51,7 @@ def test_numbers_are_those_of_the_pairs(capsys: pytest.CaptureFixture[str]) -> N
     assert wanted.pairs == wanted.steps[-1].pairs == rows.num_rows > 10
     values = rows["aesthetic"].to_pylist()
     assert wanted.quantiles["aesthetic"][2] == pytest.approx(statistics.median(values))
-    assert sum(pairs for _, pairs in wanted.hosts) <= rows.num_rows
+    assert sum(each.pairs for each in wanted.hosts) <= rows.num_rows
     first = sorted(rows["pwatermark"].to_pylist())[:10]
     assert [row["pwatermark"] for row in wanted.examples] == first
     status, out, err = shown('caption_any = ["photo"]\norder = "lowest pwatermark"\n', capsys)
