@@ -13,8 +13,9 @@ from dotenv import load_dotenv
 from laion_pipeline.downloads.recorded import told_results
 from laion_pipeline.errors import LaionError
 from laion_pipeline.reading import ReleaseReader
-from laion_pipeline.subsets.export import FORMATS, MANIFEST, Export
+from laion_pipeline.subsets.export import MANIFEST, Export
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.formats import FORMATS
 from laion_pipeline.subsets.presets import PRESETS
 from laion_pipeline.subsets.preview import told
 

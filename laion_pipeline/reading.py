@@ -23,7 +23,7 @@ from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.settings import Settings
 from laion_pipeline.subsets.export import Export
 from laion_pipeline.subsets.filter import SubsetFilter
-from laion_pipeline.subsets.retrying import retry
+from laion_pipeline.subsets.retrying import retry, write_for_trainers
 from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse, quoted
@@ -182,11 +182,17 @@ class ReleaseReader:
     def record_results(self, folder: str | Path) -> Recorded:
         """Read what img2dataset left in its output folder into the table `downloads`.
 
-        Raises SourceError when it has no results, or some that cannot be read.
+        Where the folder is in an export with files of trainers, they are written to it too, of the
+        images that are there.
+
+        Raises SourceError when it has no results, or some that cannot be read, and OutputError when
+        something cannot be written.
         """
         results = read_results(Path(folder))
         with self.warehouse.connect() as connection:
-            return record(connection, results, self.paths.downloads)
+            recorded = record(connection, results, self.paths.downloads)
+        write_for_trainers(Path(folder))
+        return recorded
 
     def retry(self, name: str) -> Export:
         """Write what of an export failed to download for a reason that may pass.

@@ -1,6 +1,7 @@
 """Reading what img2dataset leaves beside the images: a Parquet file and statistics a shard."""
 
 import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -42,16 +43,37 @@ class Results:
     untold: int
 
 
+@dataclass(frozen=True)
+class Image:
+    """An image file below the folder of images: its caption, and its size in px where known."""
+
+    file: str
+    caption: str
+    width: int | None
+    height: int | None
+
+
+def read_images(folder: Path) -> Iterator[Image]:
+    """The image files that img2dataset has written, with `--output_format files`.
+
+    Raises SourceError when what it says of them cannot be read.
+    """
+    for stats in _finished(folder).values():
+        shard = stats.name.removesuffix(_STATS)
+        wanted = ["key", "caption", "width", "height", "status"]
+        told = _columns(folder / f"{shard}.parquet", wanted).sort_by("key")
+        for row in told.to_pylist():
+            file = f"{shard}/{row['key']}.jpg"
+            if row["status"] == "success" and (folder / file).is_file():
+                yield Image(file, row["caption"] or "", row["width"], row["height"])
+
+
 def read_results(folder: Path) -> Results:
     """What img2dataset says of each address, in its output folder.
 
     Raises SourceError when it has no finished shard, or one that cannot be read.
     """
-    stats = {
-        file.name.removesuffix(_STATS): file
-        for file in sorted(folder.glob(f"*{_STATS}"))
-        if file.name.removesuffix(_STATS).isdigit()
-    }
+    stats = _finished(folder)
     parquet = {file.stem: file for file in sorted(folder.glob("*.parquet")) if file.stem.isdigit()}
     if not stats:
         raise SourceError(
@@ -71,6 +93,29 @@ def read_results(folder: Path) -> Results:
     return Results(rows, len(stats), unfinished, max(0, counted - rows.num_rows))
 
 
+def _finished(folder: Path) -> Mapping[str, Path]:
+    """The statistics of finished shards, by the shard's name."""
+    files = {file.name.removesuffix(_STATS): file for file in sorted(folder.glob(f"*{_STATS}"))}
+    return {name: file for name, file in files.items() if name.isdigit()}
+
+
+def _columns(file: Path, needed: Sequence[str], more: Sequence[str] = ()) -> pa.Table:
+    """Columns of a shard, and of the `more` those that it has."""
+    if not file.is_file():
+        raise SourceError(
+            f"{file}: is not there, though its statistics are; img2dataset writes it with"
+            " --output_format webdataset, files or parquet"
+        )
+    try:
+        names = pq.read_schema(file).names
+        if lacking := [name for name in needed if name not in names]:
+            raise SourceError(f"{file}: no result of img2dataset: it has no column {lacking[0]}")
+        return pq.read_table(file, columns=[*needed, *(name for name in more if name in names)])
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or "it is no whole Parquet file"
+        raise SourceError(f"{file}: cannot be read: {reason}") from error
+
+
 def _statistics(file: Path) -> tuple[int, datetime]:
     """How many pairs a shard has, and when it was finished."""
     try:
@@ -84,21 +129,8 @@ def _statistics(file: Path) -> tuple[int, datetime]:
 
 
 def _shard(file: Path, date: datetime) -> pa.Table:
-    if not file.is_file():
-        raise SourceError(
-            f"{file}: is not there, though its statistics are; img2dataset writes it with"
-            " --output_format webdataset, files or parquet"
-        )
-    try:
-        names = pq.read_schema(file).names
-        if lacking := [name for name in ("url", "status", "error_message") if name not in names]:
-            raise SourceError(f"{file}: no result of img2dataset: it has no column {lacking[0]}")
-        wanted = ["url", "status", "error_message", "sha256", *_SIZES.values()]
-        read = pq.read_table(file, columns=[name for name in wanted if name in names])
-        found = {name: read[name].to_pylist() for name in read.column_names}
-    except (OSError, pa.ArrowException) as error:
-        reason = getattr(error, "strerror", None) or "it is no whole Parquet file"
-        raise SourceError(f"{file}: cannot be read: {reason}") from error
+    read = _columns(file, ["url", "status", "error_message"], ["sha256", *_SIZES.values()])
+    found = {name: read[name].to_pylist() for name in read.column_names}
     rows = []
     for place, (url, status) in enumerate(zip(found["url"], found["status"], strict=True)):
         if not isinstance(url, str) or not isinstance(status, str):

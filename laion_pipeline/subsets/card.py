@@ -12,6 +12,7 @@ from laion_pipeline.releases.columns import COLUMNS_BY_NAME
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, HOST
 from laion_pipeline.subsets.selecting import Selected
+from laion_pipeline.subsets.trainers import TRAINERS
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.provenance import Provenance
 
@@ -44,6 +45,7 @@ def card(
     named = domains[: max(1, min(_MOST_DOMAINS, round(_DOMAINS_SHARE * len(domains))))]
     return environment.get_template("card.md").render(
         selected=selected,
+        trainers={name: TRAINERS[name] for name in selected.formats if name in TRAINERS},
         release=release,
         provenance=provenance,
         size=next((name for most, name in _SIZES if selected.pairs < most), "100M<n<1B"),

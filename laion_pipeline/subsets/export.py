@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,16 +20,15 @@ from laion_pipeline.subsets.card import card
 from laion_pipeline.subsets.conditions import CHOSEN
 from laion_pipeline.subsets.croissant import croissant
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.formats import BATCH_ROWS, FORMATS
 from laion_pipeline.subsets.preview import Preview, preview_of
 from laion_pipeline.subsets.selecting import Selected, select
 from laion_pipeline.warehouse.provenance import Provenance
-from laion_pipeline.warehouse.publishing import publish_csv
 
 logger = logging.getLogger(__name__)
 
 PAIRS = "pairs.parquet"
 MANIFEST = "manifest.json"
-_BATCH_ROWS = 100_000
 # The columns of an export; those that a release lacks are left out.
 _COLUMNS = ("url", "caption", "width", "height", "similarity", "punsafe", "pwatermark",
             "aesthetic", "hash", "language", "license")  # fmt: skip
@@ -50,15 +49,11 @@ class Export:
 
 
 def export(
-    connection: duckdb.DuckDBPyConnection,
-    chosen: SubsetFilter,
-    release: Release,
-    folder: Path,
-    formats: Sequence[str] = (),
+    connection: duckdb.DuckDBPyConnection, chosen: SubsetFilter, release: Release, folder: Path
 ) -> Export:
     """Write the subset that a filter makes of an open warehouse into `folder`.
 
-    Beside Parquet in the `formats` of `FORMATS` too. The same filter on the same rows gives the
+    Beside Parquet in the filter's formats too. The same filter on the same rows gives the
     same bytes, with the same versions of the libraries. What an export before left there is
     replaced, and nothing else; until it is whole there is no manifest.
 
@@ -71,7 +66,7 @@ def export(
         raise WarehouseError(
             f"{chosen.name}: no pair is left; see with preview after which condition there are none"
         )
-    return write(connection, selected, release, provenance, folder, formats)
+    return write(connection, selected, release, provenance, folder)
 
 
 def write(
@@ -80,7 +75,6 @@ def write(
     release: Release,
     provenance: Provenance,
     folder: Path,
-    formats: Sequence[str] = (),
 ) -> Export:
     """Write the pairs that are in `CHOSEN` into `folder`, with what describes them.
 
@@ -91,8 +85,8 @@ def write(
     query = f"SELECT {columns} FROM {CHOSEN} ORDER BY place, rowid"
     with workplace(folder) as made:
         _write_parquet(connection, query, made / PAIRS)
-        for name in formats:
-            FORMATS[name](connection, query, made / f"pairs.{name}")
+        for name in selected.formats:
+            FORMATS[name](connection, query, selected.train_size, made)
         (made / "README.md").write_text(
             card(connection, release, provenance, selected, names), "utf-8"
         )
@@ -106,7 +100,7 @@ def write(
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
+    reader = connection.execute(query).to_arrow_reader(BATCH_ROWS)
     # Chunked by content, so that the Hub stores only what differs from one revision to the next,
     # and with an index of pages, so that it shows a part without reading all.
     with pq.ParquetWriter(
@@ -118,20 +112,6 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path
     ) as writer:
         for batch in reader:
             writer.write_table(pa.Table.from_batches([batch]))
-
-
-def _write_json_lines(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    reader = connection.execute(query).to_arrow_reader(_BATCH_ROWS)
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
-        for batch in reader:
-            for row in batch.to_pylist():
-                stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-
-
-FORMATS: Mapping[str, Callable[[duckdb.DuckDBPyConnection, str, Path], None]] = {
-    "csv": publish_csv,
-    "jsonl": _write_json_lines,
-}
 
 
 def _manifest(

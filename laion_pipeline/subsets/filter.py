@@ -11,6 +11,7 @@ from laion_pipeline.common.toml_files import first_problem, read_toml
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.intervals import Interval
+from laion_pipeline.subsets.formats import FORMATS
 from laion_pipeline.subsets.presets import PRESETS
 
 Key = Literal["url", "hash", "caption"]
@@ -28,6 +29,9 @@ class SubsetFilter(BaseModel):
     takes what is unsafe, or what has no such score. `without_dead_links` leaves out the addresses
     that gave no image when they were asked last, for a reason that lasts. `aspect_ratio` is width
     to height, `longer_to_shorter` that of the longer side to the shorter.
+
+    It is written in the `formats` beside Parquet. `train_size`, in px, is what images are resized
+    to when they are downloaded, and the size of the buckets in the files of trainers.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -59,6 +63,8 @@ class SubsetFilter(BaseModel):
     order: str = "random"
     seed: int = Field(default=0, ge=0, lt=2**63)
     limit: int | None = Field(default=None, ge=1)
+    formats: tuple[str, ...] = ()
+    train_size: int = Field(default=1024, ge=256, le=4096, multiple_of=64)
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +96,8 @@ class SubsetFilter(BaseModel):
             raise ValueError(f"{min(both)} is in hosts_allowed and in hosts_denied")
         if self.order not in ORDERS:
             raise ValueError(f"order is {self.order}, but should be one of {', '.join(ORDERS)}")
+        if unknown := [name for name in self.formats if name not in FORMATS]:
+            raise ValueError(f"there is no format {unknown[0]}; there are {', '.join(FORMATS)}")
         if not self.model_dump(exclude_defaults=True).keys() - _NO_CONDITION:
             raise ValueError("it keeps every pair: give at least one condition")
         return self
@@ -139,6 +147,6 @@ class SubsetFilter(BaseModel):
 
 
 # What says nothing of which pairs there are.
-_NO_CONDITION = {"name", "preset", "order", "seed", "whole_words"}
+_NO_CONDITION = {"name", "preset", "order", "seed", "whole_words", "formats", "train_size"}
 # How a subset may be ordered.
 ORDERS = ("random", *(f"{end} {score}" for score in SCORES for end in ("highest", "lowest")))

@@ -1,7 +1,7 @@
-"""A second attempt at what could not be downloaded: the pairs that failed for passing reasons."""
+"""After a download: a second attempt at what failed, and the files of trainers for what came."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,20 +10,25 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from laion_pipeline.common.files import sha256_of
+from laion_pipeline.common.files import cannot_write, sha256_of, workplace
 from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.downloads.recorded import LATEST, has_downloads
+from laion_pipeline.downloads.results import read_images
 from laion_pipeline.errors import SourceError, WarehouseError
 from laion_pipeline.releases.columns import COLUMNS
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, OF_CAPTIONS
 from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export, write
 from laion_pipeline.subsets.selecting import Selected, Step
+from laion_pipeline.subsets.trainers import TRAINERS, Places
 from laion_pipeline.warehouse.provenance import Provenance
 
 _SUFFIX = "-retry"
 _FAILED = f"url IN (SELECT url FROM ({LATEST}) WHERE passing)"
 _WORDS = "its download failed for a reason that may pass: DNS, a timeout, HTTP 429 or 5xx"
+_THEN = ("release", "revision", "origin", "made_up", "complete")
+_NEEDED = {*_THEN, "filter", "lists", "steps", "pairs"}
+_FORMS = {"formats", "train_size"}
 _STORED = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64()}
 
 
@@ -63,11 +68,41 @@ def retry(connection: duckdb.DuckDBPyConnection, exported: Path, release: Releas
         f"of {exported.name}",
         {"retry_of": exported.name, **{of: manifest[of] for of in ("filter", "lists")}},
         [*steps, Step(_WORDS, left, sql=_FAILED)],
+        manifest["filter"]["formats"],
+        manifest["filter"]["train_size"],
     )
     # Of the revision that the export was of, which may be another by now.
-    then = ("release", "revision", "origin", "made_up", "complete")
-    provenance = replace(Provenance.read(connection), **{fact: manifest[fact] for fact in then})
+    provenance = replace(Provenance.read(connection), **{fact: manifest[fact] for fact in _THEN})
     return write(connection, selected, release, provenance, exported.with_name(name))
+
+
+def write_for_trainers(folder: Path) -> Sequence[str]:
+    """Write an export's files of trainers once more, into its folder of images; which these are.
+
+    They name the images that are there, by their whole paths, with their own sizes.
+
+    Raises SourceError when what img2dataset says of them cannot be read, OutputError when they
+    cannot be written.
+    """
+    folder = folder.resolve()
+    try:
+        asked = json.loads((folder.parent / MANIFEST).read_text("utf-8"))["filter"]
+        trainers = [name for name in asked["formats"] if name in TRAINERS]
+        side = int(asked["train_size"])
+    except (OSError, ValueError, KeyError, TypeError):  # it is in no export
+        return []
+    images = list(read_images(folder)) if trainers else []
+    if not images:
+        return []
+    try:
+        with workplace(folder / "trainers") as made:
+            for name in trainers:
+                TRAINERS[name].write(images, Places(str(folder), str(folder)), side, made)
+            for file in sorted(made.iterdir()):
+                file.replace(folder / file.name)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    return trainers
 
 
 def _manifest(exported: Path) -> Mapping[str, Any]:
@@ -82,6 +117,8 @@ def _manifest(exported: Path) -> Mapping[str, Any]:
         ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"{exported / MANIFEST}: this is no manifest of an export") from error
+    if _NEEDED - manifest.keys() or _FORMS - manifest["filter"].keys():
+        raise SourceError(f"{exported / MANIFEST}: of another version; export it again")
     return manifest
 
 

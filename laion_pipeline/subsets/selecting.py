@@ -40,13 +40,16 @@ class Selected:
     """What a filter chose for the subset `name`, and what every step of it left.
 
     In `CHOSEN` is one pair of `every` that the last step left; `limit` is that of the subset where
-    they are not cut to it. `recorded` is what a manifest has of the filter.
+    they are not cut to it. `recorded` is what a manifest has of the filter, `formats` and
+    `train_size` are the filter's.
     """
 
     name: str
     order: str
     recorded: Mapping[str, Any]
     steps: Sequence[Step]
+    formats: Sequence[str]
+    train_size: int
     every: int = 1
     limit: int | None = None
 
@@ -97,7 +100,8 @@ def select(
         steps.append(kept.first(chosen.limit, chosen.order, steps[-1].pairs))
     order = f"random with seed {chosen.seed}" if chosen.order == "random" else chosen.order
     uncut = chosen.limit if every > 1 else None
-    return Selected(chosen.name, order, chosen.recorded(), steps, every, uncut)
+    recorded, formats = chosen.recorded(), chosen.formats
+    return Selected(chosen.name, order, recorded, steps, formats, chosen.train_size, every, uncut)
 
 
 def _require(chosen: SubsetFilter, release: Release) -> None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.releases.release import Release
-from laion_pipeline.subsets.export import FORMATS, Export, export
+from laion_pipeline.subsets.export import Export, export
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.formats import FORMATS
 from laion_pipeline.subsets.preview import Preview, preview
 from laion_pipeline.warehouse.connections import Warehouse
 
@@ -32,11 +33,15 @@ class Subset:
     def export(self, formats: Sequence[str] = ()) -> Export:
         """Write it to `exports/<name>/` of the release's folder; see `subsets.export`.
 
+        In these `formats` too, beside those of the filter.
+
         Raises SettingsError where the filter is not for this release or there is no such format,
         and WarehouseError where no pair is left.
         """
         if unknown := [name for name in formats if name not in FORMATS]:
             raise SettingsError(f"format {unknown[0]}: there are {', '.join(FORMATS)}")
+        every = tuple(dict.fromkeys([*self.chosen.formats, *formats]))
+        chosen = self.chosen.model_copy(update={"formats": every})
         folder = self.paths.exports / self.chosen.name
         with self.warehouse.connect(read_only=True) as connection:
-            return export(connection, self.chosen, self.release, folder, formats)
+            return export(connection, chosen, self.release, folder)

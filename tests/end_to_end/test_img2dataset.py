@@ -1,5 +1,6 @@
 """From a subset to images and back, with the real img2dataset and a server on this machine."""
 
+import json
 import os
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from laion_pipeline.paths import Paths
 from tests.builders import load, pair, write_shard
 from tests.end_to_end.command import environment
 from tests.image_servers import Answer, answer, image, redirect, serving
+from tests.oracles.trainers import READERS, Trained, kohya
 
 pytestmark = pytest.mark.slow
 
@@ -95,12 +97,25 @@ def counts(told: str) -> Mapping[str, int]:
     return {words: int(count) for count, _, _, words in lines}
 
 
+def foreseen(export: Path) -> Mapping[Path, Trained]:
+    """What the files of an export say of the images that may come."""
+    entries = json.loads((export / "kohya.json").read_text("utf-8"))
+    return {
+        export / "images" / f"{key}.jpg": Trained(
+            entry["caption"], tuple(entry["train_resolution"])
+        )
+        for key, entry in entries.items()
+    }
+
+
 def test_a_subset_is_downloaded_read_back_and_tried_again(tmp_path: Path, bin_folder: Path) -> None:
     place = Place(tmp_path, bin_folder)
     served = answers()
     with serving(served) as servers:
         rows = [
-            pair(number, url=f"http://127.0.0.1:{servers.port}/{number}.png")
+            pair(
+                number, url=f"http://127.0.0.1:{servers.port}/{number}.png", width=1600, height=1200
+            )
             for number in range(EVERY)
         ]
         write_shard(place.paths.shards, "part-0.parquet", rows)
@@ -132,6 +147,17 @@ def test_a_subset_is_downloaded_read_back_and_tried_again(tmp_path: Path, bin_fo
 
         served["/0.png"] = answer(image(size=(1599, 1200)))  # 20 leads here as well
         del served["/1.png"]  # as does 21
-        told = place.subset("results", place.download("mine", "again"))
+        (tmp_path / "again.toml").write_text(
+            f'caption_all = ["caption"]\nformats = {list(READERS)}'
+        )
+        place.subset("export", "again.toml")
+        again = place.download("again")
+        told = place.subset("results", again)
         assert counts(told)["success"] == 28
         assert "26 exact, 2 changed, 2 gone, 0 not known this time" in told
+        there = {file.resolve() for file in again.glob("*/*.jpg")}
+        assert len(there) == 28
+        for file, read in READERS.values():
+            assert read(again / file).keys() == there
+        # Those of images that came were foreseen as they are.
+        assert kohya(again / "kohya.toml").items() <= foreseen(again.parent).items()
