@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from laion_pipeline.common.progress import terminal
 from laion_pipeline.downloads.recorded import told_results
 from laion_pipeline.errors import LaionError
 from laion_pipeline.reading import ReleaseReader
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listing.set_defaults(act=_presets)
     asked = parser.parse_args(arguments)
     load_dotenv(Path(".env"))
+    terminal.set(sys.stderr)
     try:
         print(asked.act(asked), flush=True)
     except LaionError as error:

@@ -1,8 +1,8 @@
-"""Progress on a terminal: a bar with bytes, speed and time left, and what is logged above it."""
+"""Progress on a terminal: bars, and what is logged above them."""
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TextIO
@@ -14,6 +14,8 @@ from laion_pipeline.text import displayable
 
 # Where bars are drawn; nowhere unless somebody at a terminal has asked for it.
 terminal: ContextVar[TextIO | None] = ContextVar("terminal", default=None)
+
+_ASKED_EACH_SECONDS = 0.2
 
 
 class TerminalHandler(logging.Handler):
@@ -53,7 +55,6 @@ class Progress:
 def transfer_bar(total_bytes: int) -> Iterator[Progress]:
     """A bar for as long as the block runs, where `terminal` is one."""
     stream = terminal.get()
-    shown = stream is not None and stream.isatty() and total_bytes > 0
     with tqdm(
         total=total_bytes,
         desc="shards",
@@ -61,6 +62,44 @@ def transfer_bar(total_bytes: int) -> Iterator[Progress]:
         unit_scale=True,
         leave=False,
         file=stream,
-        disable=not shown,
+        disable=not (is_shown() and total_bytes > 0),
     ) as bar:
         yield Progress(bar)
+
+
+@contextmanager
+def percent_bar(what: str, percent: Callable[[], float]) -> Iterator[None]:
+    """A bar for as long as the block runs, which asks again and again how far it is.
+
+    `percent` is less than 0 where nobody knows.
+    """
+    ended = threading.Event()
+
+    def ask(bar: "tqdm[object]") -> None:
+        while not ended.wait(_ASKED_EACH_SECONDS):
+            bar.n = max(0, round(percent()))
+            bar.refresh()
+
+    with tqdm(
+        total=100,
+        desc=what,
+        bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}",
+        leave=False,
+        file=terminal.get(),
+        disable=not is_shown(),
+    ) as bar:
+        asking = threading.Thread(target=ask, args=[bar], daemon=True)
+        if is_shown():
+            asking.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if asking.ident is not None:
+                asking.join()
+
+
+def is_shown() -> bool:
+    """Whether bars are drawn."""
+    stream = terminal.get()
+    return stream is not None and stream.isatty()

@@ -10,7 +10,7 @@ from laion_pipeline.subsets.export import Export, export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.formats import FORMATS
 from laion_pipeline.subsets.preview import Preview, preview
-from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.connections import Warehouse, watched
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,10 @@ class Subset:
 
         Raises SettingsError where the filter is not for this release.
         """
-        with self.warehouse.connect(read_only=True) as connection:
+        with (
+            self.warehouse.connect(read_only=True) as connection,
+            watched(connection, "choosing pairs"),
+        ):
             return preview(connection, self.chosen, self.release)
 
     def export(self, formats: Sequence[str] = ()) -> Export:
@@ -43,5 +46,8 @@ class Subset:
         every = tuple(dict.fromkeys([*self.chosen.formats, *formats]))
         chosen = self.chosen.model_copy(update={"formats": every})
         folder = self.paths.exports / self.chosen.name
-        with self.warehouse.connect(read_only=True) as connection:
+        with (
+            self.warehouse.connect(read_only=True) as connection,
+            watched(connection, "choosing and writing pairs"),
+        ):
             return export(connection, chosen, self.release, folder)

@@ -15,6 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tenacity.retry import retry_base
 
 from laion_pipeline.common.locks import holder_of
+from laion_pipeline.common.progress import is_shown, percent_bar
 from laion_pipeline.errors import (
     DamagedWarehouseError,
     DiskFullError,
@@ -182,6 +183,16 @@ class Warehouse:
 
 def _is_locked() -> retry_base:
     return retry_if_exception_type(WarehouseBusyError)
+
+
+@contextmanager
+def watched(connection: duckdb.DuckDBPyConnection, what: str) -> Iterator[None]:
+    """In the block, a bar on the terminal shows how far each statement is."""
+    if is_shown():
+        connection.execute("SET enable_progress_bar = true")
+        connection.execute("SET enable_progress_bar_print = false")
+    with percent_bar(what, connection.query_progress):
+        yield
 
 
 @contextmanager
