@@ -9,8 +9,10 @@ from pydantic import Field, create_model
 
 from assets.resources import RETRIES, Laion
 from assets.shown import table_of
+from assets.ui.links import file_link
 from laion_pipeline.releases.intervals import Interval
-from laion_pipeline.subsets.export import Export
+from laion_pipeline.session import Session
+from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.preview import told
 from laion_pipeline.subsets.subset import Subset
@@ -96,7 +98,7 @@ def subset(
             wrong = dict.fromkeys(CHECKED, "")
         else:
             made = Subset(chosen, session.release, session.paths, session.warehouse).export()
-            found = {"exported": True, **_metadata(made)}
+            found = {"exported": True, **_metadata(made, session)}
             wrong = dict(verify(made, chosen))
         found |= {"exports": _exports(session.paths.exports), **laion.told(provenance)}
     yield dg.MaterializeResult(metadata=found)
@@ -105,10 +107,11 @@ def subset(
         yield dg.AssetCheckResult(check_name=name, passed=not problem, description=said)
 
 
-def _metadata(made: Export) -> dict[str, Any]:
+def _metadata(made: Export, session: Session) -> dict[str, Any]:
     return {
         "dagster/row_count": made.pairs,
         "path": dg.MetadataValue.path(made.folder),
+        **{name: file_link(session, made.folder / name) for name in (PAIRS, MANIFEST)},
         "files": table_of([{"file": n, "sha256": digest} for n, digest in made.files.items()]),
         "funnel": table_of(
             [{"condition": step.words, "pairs": step.pairs} for step in made.preview.steps]

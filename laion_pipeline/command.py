@@ -48,12 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     listing.set_defaults(act=_presets)
     asked = parser.parse_args(arguments)
     load_dotenv(Path(".env"))
-    terminal.set(sys.stderr)
+    shown = terminal.set(sys.stderr)
     try:
         print(asked.act(asked), flush=True)
     except LaionError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    finally:
+        terminal.reset(shown)
     return 0
 
 

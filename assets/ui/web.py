@@ -6,6 +6,7 @@ only what the UI's own pages and programs of this machine ask for.
 
 import mimetypes
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
@@ -38,6 +39,9 @@ _FILE_HEADERS = {
     "Cache-Control": "no-cache",
 }
 
+# exports/<name>/<file>
+_EXPORT_DEPTH = 3
+
 mimetypes.add_type("application/vnd.apache.parquet", ".parquet")
 
 
@@ -60,15 +64,19 @@ class ReleaseFiles(StaticFiles):
         self._root = Path(os.path.realpath(paths.root))
         shown = (paths.report, paths.lineage, paths.charts, paths.tables, paths.data_docs)
         self._shown = {path.name for path in shown}
+        self._exports = paths.exports.name
 
     def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
         """The file of a path; none where it is not one of those shown, links followed."""
         file, found = super().lookup_path(path)
-        if found is None or not self._shown.intersection(
-            Path(file).relative_to(self._root).parts[:1]
-        ):
+        if found is None or not self._is_shown(Path(file).relative_to(self._root).parts):
             return "", None
         return file, found
+
+    def _is_shown(self, parts: Sequence[str]) -> bool:
+        # Of an export its own files, and not the images that were downloaded into its folder.
+        of_export = len(parts) == _EXPORT_DEPTH and parts[0] == self._exports
+        return of_export or bool(self._shown.intersection(parts[:1]))
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """The answer; its headers let a page load nothing from elsewhere and run one script."""

@@ -121,7 +121,9 @@ class SubsetFilter(BaseModel):
 
         Lists are told by their content, since where they lay is nobody's business.
         """
+        preset = PRESETS.get(self.preset)
         return {
+            **({"preset_version": preset.version} if preset else {}),
             "filter": self.model_dump(mode="json", exclude_none=True, exclude=set(_LISTS)),
             "lists": {
                 name: {file.name: sha256_of(file) for file in getattr(self, name)}

@@ -12,11 +12,15 @@ from laion_pipeline.text import slug
 
 @dataclass(frozen=True)
 class Preset:
-    """A filter's fields under a name, what they are for, and where they come from."""
+    """A filter's fields under a name, what they are for, and where they come from.
+
+    Whoever changes the fields gives it the next `version`, which manifests have.
+    """
 
     fields: Mapping[str, Any]
     about: str
     source: str = ""
+    version: int = 1
 
 
 # The field of each measure, of which published filters are.

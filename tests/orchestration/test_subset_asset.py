@@ -39,7 +39,7 @@ def test_a_filter_is_written_shown_and_checked(data: Path, tmp_path: Path) -> No
     given = {
         "name": "photos", "caption_any": ["photo", "view"], "punsafe": {"at_most": 0.05},
         "aesthetic": {"at_least": 7.2}, "dedupe": ["url"], "order": "highest aesthetic",
-        "opt_out_hosts": [str(tmp_path / "gone.txt")], "limit": 40,
+        "opt_out_hosts": [str(tmp_path / "gone.txt")], "limit": 40, "formats": ["kohya"],
     }  # fmt: skip
     done = run(SUBSET, config={"subset": given})
     assert done.success
@@ -49,6 +49,8 @@ def test_a_filter_is_written_shown_and_checked(data: Path, tmp_path: Path) -> No
     assert max(table["punsafe"].to_pylist()) <= 0.05
     assert not [url for url in table["url"].to_pylist() if "//i.pins.example/" in url]
     assert told["exports"] == "photos"
+    assert told["pairs.parquet"].endswith("/files/exports/photos/pairs.parquet")
+    assert "kohya.json" in {record.data["file"] for record in told["files"]}
     assert {record.data["condition"] for record in told["funnel"]} >= {"punsafe <= 0.05"}
     assert "commonest hosts" in told["preview"]
     assert {name: done.checks[f"subset.{name}"].passed for name in CHECKED} == dict.fromkeys(

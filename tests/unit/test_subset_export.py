@@ -20,6 +20,7 @@ from laion_pipeline.errors import SettingsError, WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.presets import PRESETS
 from tests.builders import load, pair, write_shard
 from tests.oracles.subsets import subset
 
@@ -93,6 +94,14 @@ def test_the_manifest_says_what_it_is(data: Path, tmp_path: Path) -> None:
         assert reader.sql(
             f"SELECT count(*) AS n FROM pair_captions WHERE {step['sql']}", step["values"]
         )["n"].to_pylist()[0] >= step["pairs"]  # fmt: skip
+
+
+def test_the_manifest_says_which_version_of_a_preset_it_was(data: Path) -> None:
+    made = laion_pipeline.subset("sample", data, preset="clean", name="clean").export()
+    manifest = json.loads((made.folder / "manifest.json").read_text())
+    assert manifest["filter"]["preset"] == "clean"
+    assert manifest["preset_version"] == PRESETS["clean"].version
+    assert manifest["filter"]["longer_to_shorter"] == {"at_most": 3.0}
 
 
 def test_the_same_filter_gives_the_same_bytes_however_rows_were_loaded(

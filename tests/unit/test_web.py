@@ -27,7 +27,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in (
         "report.html", "lineage.json", "charts/a.svg", "tables/t.parquet", "data_docs/index.html",
         "warehouse.duckdb", "shards/s.parquet", "dagster/dagster.yaml",
-        "data_docs/deep/er/page.html",
+        "data_docs/deep/er/page.html", "exports/mine/pairs.parquet", "exports/mine/images/0.jpg",
     ):  # fmt: skip
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(f"this is {name}")
@@ -146,6 +146,7 @@ def test_no_page_may_frame_the_ui(client: TestClient) -> None:
         ("tables/t.parquet", "application/vnd.apache.parquet"),
         ("data_docs/index.html", "text/html; charset=utf-8"),
         ("data_docs/deep/er/page.html", "text/html; charset=utf-8"),
+        ("exports/mine/pairs.parquet", "application/vnd.apache.parquet"),
     ],
 )
 def test_files_are_there_to_be_read(client: TestClient, path: str, kind: str) -> None:
@@ -167,7 +168,7 @@ def test_files_are_there_to_be_read(client: TestClient, path: str, kind: str) ->
         "dagster/dagster.yaml", "charts/out.svg", "charts/in.svg", "charts/none.svg",
         "charts/%2e%2e/warehouse.duckdb", "%2e%2e/secret", "charts/..%2f..%2f..%2fsecret",
         "charts//..//warehouse.duckdb", "%2fetc/passwd", "charts/%00", "charts/" + "x" * 300,
-        "report.html/x",
+        "report.html/x", "exports/mine", "exports/mine/images/0.jpg",
     ],
 )  # fmt: skip
 def test_nothing_else_is(client: TestClient, path: str) -> None:
