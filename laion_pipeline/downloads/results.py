@@ -73,6 +73,8 @@ def read_results(folder: Path) -> Results:
 
     Raises SourceError when it has no finished shard, or one that cannot be read.
     """
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: there is no such folder")
     stats = _finished(folder)
     parquet = {file.stem: file for file in sorted(folder.glob("*.parquet")) if file.stem.isdigit()}
     if not stats:
