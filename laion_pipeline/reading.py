@@ -21,9 +21,9 @@ from laion_pipeline.quality.results import RecordedCheck, find_checks, tally
 from laion_pipeline.quality.soundness import read_made
 from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.settings import Settings
+from laion_pipeline.subsets.downloaded import retry, write_for_trainers
 from laion_pipeline.subsets.export import Export
 from laion_pipeline.subsets.filter import SubsetFilter
-from laion_pipeline.subsets.retrying import retry, write_for_trainers
 from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse, quoted
