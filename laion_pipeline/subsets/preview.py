@@ -26,7 +26,7 @@ _LIKE_ALL = 5
 _MOST_ROWS = 2_000_000
 # From so many pairs on, by the conditions on numbers, texts are read of a few only.
 _BARE_FROM = 500_000
-_FEW = 2_000
+_FEW = 1_000
 _LOOKED_AT = "looked_at_pairs"
 _MEASURES = {**{score: score for score in SCORES}, "width": "width", "height": "height",
              "pixels": "CAST(width AS DOUBLE) * height"}  # fmt: skip
