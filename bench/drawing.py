@@ -11,7 +11,7 @@ from laion_pipeline.charts.style import FAINT, INK, fonts
 
 _COLORS = (
     "#0072B2", "#D55E00", "#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#999999",
-    "#332288", "#882255", "#44AA99",
+    "#332288", "#882255", "#44AA99", "#117733", "#DDCC77",
 )  # fmt: skip
 # What takes less of the longest time is put together.
 _SMALL = 0.02
@@ -29,7 +29,8 @@ def draw(medians: Mapping[str, Usage], rows: int, file: Path) -> None:
         named = dict.fromkeys(subject for each in subjects.values() for subject in each)
         names = list(medians)[::-1]
         left = [0.0] * len(names)
-        for color, subject in zip(_COLORS, named, strict=False):  # there are enough
+        assert len(named) <= len(_COLORS)
+        for color, subject in zip(_COLORS, named, strict=False):
             widths = [subjects[name].get(subject, 0.0) for name in names]
             axes.barh(names, widths, left=left, color=color, label=subject, edgecolor="white")
             left = [start + width for start, width in zip(left, widths, strict=True)]
