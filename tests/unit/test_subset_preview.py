@@ -78,6 +78,7 @@ def test_of_a_large_warehouse_few_texts_are_read(
 ) -> None:
     whole = laion_pipeline.subset(**fields).preview()
     monkeypatch.setattr(preview, "_BARE_FROM", 0)
+    monkeypatch.setattr(preview, "_FEW", 5000)
     few = laion_pipeline.subset(**fields).preview()
     assert few.looked_at == whole.pairs < preview._FEW
     assert replace(few, looked_at=None) == whole
