@@ -1,5 +1,8 @@
 """The report: one page with everything that was found."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from assets.charts import chart_metadata
@@ -28,20 +31,25 @@ def report(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeRes
         told = laion.told(provenance)
     with laion.session() as session:
         record_finished(session, code_version())
-    stages = stages_of(context.instance, context.run_id)
+    stages = stages_of(context.instance, context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             **told,
             "summary": _summary(content),
-            "seconds": rounded(sum(stages.values())),
-            "stages": table_of(
-                [{"stage": name, "seconds": seconds} for name, seconds in stages.items()]
-            ),
+            **_stages(stages),
             "chart": chart_metadata(CHARTS[0], session.paths.charts / f"{CHARTS[0].name}.png"),
             **file_metadata(session, session.paths.report),
             "bytes": session.paths.report.stat().st_size,
         }
     )
+
+
+def _stages(stages: Mapping[str, float]) -> dict[str, Any]:
+    """How long the stages of this run took; nothing where the report is all of it."""
+    if not stages:
+        return {}
+    rows = [{"stage": name, "seconds": seconds} for name, seconds in stages.items()]
+    return {"seconds": rounded(sum(stages.values())), "stages": table_of(rows)}
 
 
 def _summary(content: ReportContent) -> dg.TableMetadataValue:
