@@ -11,16 +11,12 @@ import pyarrow.parquet as pq
 
 from laion_pipeline.downloads.causes import PASSING
 from laion_pipeline.downloads.results import SCHEMA, Results
+from laion_pipeline.errors import WarehouseError
 from laion_pipeline.warehouse.connections import transaction
 from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.publishing import publish_parquet
 
 DOWNLOADS = "downloads"
-_DDL = (
-    f"CREATE TABLE IF NOT EXISTS {DOWNLOADS} (url VARCHAR NOT NULL, status VARCHAR NOT NULL,"
-    " cause VARCHAR, http_code SMALLINT, sha256 VARCHAR, width INTEGER, height INTEGER,"
-    " date TIMESTAMP NOT NULL)"
-)
 _COLUMNS = ", ".join(SCHEMA.names)
 # What came last of each address, whether that was an image, and if not whether that may pass.
 LATEST = (
@@ -73,18 +69,17 @@ def record(connection: duckdb.DuckDBPyConnection, results: Results, copy: Path) 
 
     The table is published to `copy` too, from which a warehouse that was made anew has it back.
 
-    Raises WarehouseError when `pairs` is not completely loaded, OutputError when `copy` cannot be
-    written.
+    Raises WarehouseError when `pairs` is not completely loaded or `copy` is needed and damaged,
+    OutputError when `copy` cannot be written.
     """
     provenance = Provenance.read(connection)
     connection.register("results", results.rows)
     with transaction(connection):
         if not has_downloads(connection):
-            connection.execute(_DDL)
             connection.register("kept", _kept(copy))
-            connection.execute(f"INSERT INTO {DOWNLOADS} SELECT {_COLUMNS} FROM kept")
+            connection.execute(f"CREATE TABLE {DOWNLOADS} AS SELECT {_COLUMNS} FROM kept")
         connection.execute(
-            f"INSERT INTO {DOWNLOADS} SELECT DISTINCT {_COLUMNS} FROM results"
+            f"INSERT INTO {DOWNLOADS} SELECT {_COLUMNS} FROM results"
             f" EXCEPT SELECT {_COLUMNS} FROM {DOWNLOADS}"
         )
     publish_parquet(connection, f"SELECT * FROM {DOWNLOADS} ORDER BY {_COLUMNS}", copy, provenance)
@@ -100,10 +95,15 @@ def has_downloads(connection: duckdb.DuckDBPyConnection) -> bool:
 
 
 def _kept(copy: Path) -> pa.Table:
+    if not copy.exists():
+        return SCHEMA.empty_table()
     try:
         return pq.read_table(copy, columns=SCHEMA.names).cast(SCHEMA)
-    except (OSError, ValueError, pa.ArrowException):  # there is none, or no whole one
-        return SCHEMA.empty_table()
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise WarehouseError(
+            f"{copy}: damaged, and the only record of earlier downloads; put a whole one there, or"
+            " move it away to begin anew"
+        ) from error
 
 
 def _told(connection: duckdb.DuckDBPyConnection, results: Results) -> Recorded:

@@ -1,7 +1,7 @@
 """After a download: a second attempt at what failed, and the files of trainers for what came."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,8 @@ _SUFFIX = "-retry"
 _FAILED = f"url IN (SELECT url FROM ({LATEST}) WHERE passing)"
 _WORDS = "its download failed for a reason that may pass: DNS, a timeout, HTTP 429 or 5xx"
 _THEN = ("release", "revision", "origin", "made_up", "complete")
-_NEEDED = {*_THEN, "filter", "lists", "steps", "pairs"}
+_NEEDED = {*_THEN, "filter", "lists", "steps"}
 _FORMS = {"formats", "train_size"}
-_STORED = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64()}
 
 
 def retry(connection: duckdb.DuckDBPyConnection, exported: Path, release: Release) -> Export:
@@ -47,7 +46,7 @@ def retry(connection: duckdb.DuckDBPyConnection, exported: Path, release: Releas
             f"{exported.name}: no results of a download are known yet; read them with"
             " laion-pipeline subset results"
         )
-    connection.register("exported", _pairs(exported, manifest))
+    connection.register("exported", _pairs(exported))
     facts = ", ".join(f"{CAPTION_FACTS[fact]} AS {fact}" for fact in OF_CAPTIONS)
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {CHOSEN} AS SELECT {facts}, * FROM exported WHERE {_FAILED}"
@@ -76,8 +75,8 @@ def retry(connection: duckdb.DuckDBPyConnection, exported: Path, release: Releas
     return write(connection, selected, release, provenance, exported.with_name(name))
 
 
-def write_for_trainers(folder: Path) -> Sequence[str]:
-    """Write an export's files of trainers once more, into its folder of images; which these are.
+def write_for_trainers(folder: Path) -> None:
+    """Write an export's files of trainers once more, into its folder of images.
 
     They name the images that are there, by their whole paths, with their own sizes.
 
@@ -90,10 +89,10 @@ def write_for_trainers(folder: Path) -> Sequence[str]:
         trainers = [name for name in asked["formats"] if name in TRAINERS]
         side = int(asked["train_size"])
     except (OSError, ValueError, KeyError, TypeError):  # it is in no export
-        return []
+        return
     images = list(read_images(folder)) if trainers else []
     if not images:
-        return []
+        return
     try:
         with workplace(folder / "trainers") as made:
             for name in trainers:
@@ -102,7 +101,6 @@ def write_for_trainers(folder: Path) -> Sequence[str]:
                 file.replace(folder / file.name)
     except OSError as error:
         raise cannot_write(folder, error) from error
-    return trainers
 
 
 def _manifest(exported: Path) -> Mapping[str, Any]:
@@ -122,13 +120,11 @@ def _manifest(exported: Path) -> Mapping[str, Any]:
     return manifest
 
 
-def _pairs(exported: Path, manifest: Mapping[str, Any]) -> pa.Table:
+def _pairs(exported: Path) -> pa.Table:
     """The pairs of an export under the names that the warehouse has for them, with their places."""
     read = pq.read_table(exported / PAIRS)
     pairs = read.rename_columns(["text" if n == "caption" else n for n in read.column_names])
     for column in COLUMNS:
         if column.name not in pairs.column_names:
-            pairs = pairs.append_column(
-                column.name, pa.nulls(manifest["pairs"], _STORED[column.kind])
-            )
-    return pairs.append_column("place", pa.array(range(manifest["pairs"])))
+            pairs = pairs.append_column(column.name, pa.nulls(pairs.num_rows))
+    return pairs.append_column("place", pa.array(range(pairs.num_rows)))

@@ -60,10 +60,10 @@ def expected_images(pairs: Iterable[pa.RecordBatch], side: int) -> Iterator[Imag
     """The images that img2dataset will make of pairs, the shorter side `side` px at most."""
     place = 0
     for batch in pairs:
-        for pair in batch.select(["caption", "width", "height"]).to_pylist():
+        for pair in batch.to_pylist():
             folder = place // _IN_A_FOLDER
             file = f"{folder:05}/{folder:05}{place % _IN_A_FOLDER:04}.jpg"
-            width, height = pair["width"], pair["height"]
+            width, height = pair.get("width"), pair.get("height")  # a release may have neither
             if width is not None and height is not None:
                 scale = min(1.0, side / min(width, height))
                 width, height = (max(1, round(length * scale)) for length in (width, height))

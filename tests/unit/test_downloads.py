@@ -138,6 +138,20 @@ def test_a_warehouse_made_anew_has_results_back(exported: Paths, tmp_path: Path)
     assert laion_pipeline.open().table("downloads").num_rows == 3
 
 
+def test_an_only_copy_that_is_damaged_is_told_and_kept(
+    exported: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    exported.downloads.parent.mkdir(exist_ok=True)
+    exported.downloads.write_bytes(b"half a file")
+    assert run("results", downloaded(tmp_path / "one", {0: OK})) == 1
+    err = capsys.readouterr().err
+    assert f"{exported.downloads}: damaged" in err
+    assert err.count("\n") == 1
+    assert exported.downloads.read_bytes() == b"half a file"
+    exported.downloads.unlink()
+    assert run("results", tmp_path / "one") == 0
+
+
 def test_a_retry_has_what_failed_for_passing_reasons(
     exported: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

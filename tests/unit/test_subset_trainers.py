@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 import laion_pipeline
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
+from laion_pipeline.releases.release import find_release
 from laion_pipeline.subsets.buckets import bucket_of, buckets_of
+from laion_pipeline.subsets.export import export as write_subset
 from laion_pipeline.subsets.filter import SubsetFilter
-from tests.builders import load, pair, write_shard
+from tests.builders import load, load_rows, pair, write_shard
 from tests.oracles.trainers import READERS, Trained, buckets, everydream, kohya, simpletuner
 
 SIDES = st.sampled_from([256, 512, 768, 1024, 1536])
@@ -119,6 +121,19 @@ def test_elsewhere_results_are_read_all_the_same(export: Path, tmp_path: Path) -
     recorded = laion_pipeline.open("sample", tmp_path).record_results(images)
     assert recorded.results == len(SIZES)
     assert not list(images.glob("kohya*"))
+
+
+def test_a_release_without_sizes_has_captions_all_the_same(tmp_path: Path) -> None:
+    raw = find_release("relaion-coco").model_copy(update={"columns": ("url", "text")})
+    filter_ = {"caption_all": ["caption"], "punsafe": "any", "formats": list(READERS)}
+    with load_rows(tmp_path, [pair(1)], raw).connect(read_only=True) as connection:
+        chosen = SubsetFilter.of(filter_, "given")
+        folder = write_subset(connection, chosen, raw, tmp_path / "made").folder
+    (folder / "images" / "00000").mkdir(parents=True)
+    (folder / "images" / "00000" / "000000000.jpg").write_bytes(b"an image")
+    (found,) = kohya(folder / "kohya.toml").values()
+    assert found == Trained("a caption, number 1", None)
+    assert simpletuner(folder / "simpletuner.json") == {}
 
 
 def test_the_card_says_how_to_use_them(export: Path) -> None:
