@@ -29,8 +29,8 @@ format: .venv/.ready  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready  ## time fetching against the Hub client's own
-	$(BIN)/python -m bench.download
+bench: .venv/.ready  ## time the whole pipeline against the same work by hand
+	$(BIN)/python -m bench.full
 
 docs: .venv/.ready  ## write the page on the contract again
 	$(BIN)/python -m laion_pipeline.contract.page > docs/contract.md

@@ -1,9 +1,14 @@
 """The report: one page with everything that was found."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 
 from assets.charts import chart_metadata
 from assets.resources import RETRIES, WEEKLY, Laion
+from assets.shown import rounded, table_of
+from assets.stages import stages_of
 from assets.tables import code_version, sql_tables
 from assets.ui.links import file_metadata
 from laion_pipeline.charts import CHARTS, require_current
@@ -18,7 +23,7 @@ from laion_pipeline.report import REPORTED_TABLES, ReportContent, render_report
     retry_policy=RETRIES,
     freshness_policy=WEEKLY,
 )
-def report(laion: Laion) -> dg.MaterializeResult[None]:
+def report(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeResult[None]:
     """One self-contained page: row counts, check results, charts, tables and provenance."""
     with laion.sound(REPORTED_TABLES) as (session, provenance):
         require_current(CHARTS, session.paths.charts, provenance)
@@ -26,15 +31,25 @@ def report(laion: Laion) -> dg.MaterializeResult[None]:
         told = laion.told(provenance)
     with laion.session() as session:
         record_finished(session, code_version())
+    stages = stages_of(context.instance, context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             **told,
             "summary": _summary(content),
+            **_stages(stages),
             "chart": chart_metadata(CHARTS[0], session.paths.charts / f"{CHARTS[0].name}.png"),
             **file_metadata(session, session.paths.report),
             "bytes": session.paths.report.stat().st_size,
         }
     )
+
+
+def _stages(stages: Mapping[str, float]) -> dict[str, Any]:
+    """How long the stages of this run took; nothing where the report is all of it."""
+    if not stages:
+        return {}
+    rows = [{"stage": name, "seconds": seconds} for name, seconds in stages.items()]
+    return {"seconds": rounded(sum(stages.values())), "stages": table_of(rows)}
 
 
 def _summary(content: ReportContent) -> dg.TableMetadataValue:

@@ -14,8 +14,8 @@ from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.session import Session
 from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export
 from laion_pipeline.subsets.filter import SubsetFilter
-from laion_pipeline.subsets.preview import told
 from laion_pipeline.subsets.subset import Subset
+from laion_pipeline.subsets.telling import told
 from laion_pipeline.subsets.verifying import CHECKED, verify
 
 

@@ -18,7 +18,7 @@ from laion_pipeline.subsets.export import MANIFEST, Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.formats import FORMATS
 from laion_pipeline.subsets.presets import PRESETS
-from laion_pipeline.subsets.preview import told
+from laion_pipeline.subsets.telling import told
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -10,9 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 import duckdb
 import pyarrow as pa
 
-from laion_pipeline.charts import CHARTS
-from laion_pipeline.charts.chart import read_drawing
-from laion_pipeline.charts.dark import dark_variant
 from laion_pipeline.downloads.recorded import DOWNLOADS, Recorded, record
 from laion_pipeline.downloads.results import read_results
 from laion_pipeline.errors import SourceError, WarehouseError
@@ -21,9 +18,9 @@ from laion_pipeline.quality.results import RecordedCheck, find_checks, tally
 from laion_pipeline.quality.soundness import read_made
 from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.settings import Settings
+from laion_pipeline.subsets.downloaded import retry, write_for_trainers
 from laion_pipeline.subsets.export import Export
 from laion_pipeline.subsets.filter import SubsetFilter
-from laion_pipeline.subsets.retrying import retry, write_for_trainers
 from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse, quoted
@@ -113,6 +110,8 @@ class ReleaseReader:
     @property
     def charts(self) -> Sequence[str]:
         """The names of the charts that there are."""
+        from laion_pipeline.charts import CHARTS  # takes half a second to load
+
         return [chart.name for chart in CHARTS if self._png(chart.name).is_file()]
 
     @property
@@ -155,6 +154,9 @@ class ReleaseReader:
 
         Raises WarehouseError when there is no such chart.
         """
+        from laion_pipeline.charts.chart import read_drawing
+        from laion_pipeline.charts.dark import dark_variant
+
         _require(name, self.charts, "chart")
         png = self._png(name)
         drawing = read_drawing(png)

@@ -15,6 +15,7 @@ from laion_pipeline.sources.folder import FolderSource, require_folder
 from laion_pipeline.sources.hub.environment import require_usable_environment
 from laion_pipeline.sources.hub.source import HubSource
 from laion_pipeline.sources.sample.source import SampleSource
+from laion_pipeline.sources.shards import Listing
 from laion_pipeline.sources.source import Source
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance, version_of
@@ -55,7 +56,8 @@ class Session:
         settings = self.settings
         if settings.source is not None:
             require_folder(settings.source)
-            return FolderSource(self.release, settings.source)
+            hashed = Listing.read_hashed(self.paths.listing, settings.source)
+            return FolderSource(self.release, settings.source, hashed)
         if self.release.name == SAMPLE:
             return SampleSource(self.release, self.paths.shards)
         if not self.release.repo:

@@ -3,14 +3,20 @@
 import re
 import stat
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
 from laion_pipeline.errors import SettingsError, SourceError
 from laion_pipeline.releases.release import Release
-from laion_pipeline.sources.shards import FileState, Listing, content_revision, describe_files
+from laion_pipeline.sources.shards import (
+    FileState,
+    Listing,
+    Shard,
+    content_revision,
+    describe_files,
+)
 from laion_pipeline.sources.source import InPlace, is_hidden, tell_of_hidden
 from laion_pipeline.text import displayable
 
@@ -52,9 +58,10 @@ class FolderSource(InPlace):
 
     release: Release
     folder: Path
+    hashed: Mapping[str, Shard] = field(default_factory=dict)
 
     def list_shards(self) -> Listing:
-        """Hash the folder's files.
+        """Hash the folder's files, but for those of `hashed` that were not touched since.
 
         Raises what `names` raises, and SourceError for files that are no more than git-lfs's
         pointers, or that cannot be hashed.
@@ -67,7 +74,7 @@ class FolderSource(InPlace):
                 f"LAION_SOURCE={self.folder}: {len(pointers)} of {len(names)} files are git-lfs"
                 f" pointers, such as {pointers[0]}: run git lfs pull in it"
             )
-        shards = describe_files(self.folder, names)
+        shards = describe_files(self.folder, names, self.hashed)
         return Listing(
             release=self.release.name,
             revision=content_revision(shards),

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 from typing import Any, NamedTuple, Self
 
 import pyarrow as pa
@@ -18,6 +20,8 @@ from laion_pipeline.sources.pages import has_checksums
 from laion_pipeline.text import displayable
 
 LISTING_NAME = "listing.json"
+# File systems tell times apart that are 2 s apart, the coarsest of them.
+_UNSETTLED_NS = 2_000_000_000
 
 
 class FileState(NamedTuple):
@@ -84,6 +88,26 @@ class Listing:
         publish_text(path, json.dumps({**asdict(self), "folder": str(self.folder)}, indent=1))
 
     @classmethod
+    def read_hashed(cls, path: Path, folder: Path) -> Mapping[str, Shard]:
+        """The shards of `folder` by path, as a listing that was published has them; none else.
+
+        Left out are files that were written just before they were hashed: a clock that is not fine
+        enough would not tell that they were written again just after.
+        """
+        try:
+            listing = cls.read(path)
+            settled = path.stat().st_mtime_ns - _UNSETTLED_NS
+        except (OSError, WarehouseError):
+            return {}
+        if listing.folder != folder:
+            return {}
+        return {
+            shard.path: shard
+            for shard in listing.shards
+            if shard.state is not None and shard.state.changed < settled
+        }
+
+    @classmethod
     def read(cls, path: Path) -> Self:
         """Read what `write` published.
 
@@ -148,13 +172,25 @@ def read_footer(file: Path, shard: str) -> Footer:
         ) from error
 
 
-def describe_files(folder: Path, paths: Iterable[str]) -> tuple[Shard, ...]:
+def describe_files(
+    folder: Path, paths: Iterable[str], known: Mapping[str, Shard] = MappingProxyType({})
+) -> tuple[Shard, ...]:
     """Hash local files, a few at a time, into shards in the order of `paths`.
+
+    Those that are `known` by their paths, and have not been touched since, are not hashed again.
 
     Raises SourceError naming a file that cannot be read.
     """
+
+    def describe(path: str) -> Shard:
+        with suppress(OSError):  # which hashing will tell
+            before = known.get(path)
+            if before is not None and before.state == FileState.of((folder / path).stat()):
+                return before
+        return describe_file(folder, path)
+
     with ThreadPoolExecutor() as pool:
-        return tuple(pool.map(lambda path: describe_file(folder, path), paths))
+        return tuple(pool.map(describe, paths))
 
 
 def describe_file(folder: Path, path: str) -> Shard:

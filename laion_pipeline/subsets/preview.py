@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import duckdb
 
+from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.downloads.recorded import LATEST, has_downloads
-from laion_pipeline.releases.columns import SCORES
+from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES
 from laion_pipeline.releases.release import Release
-from laion_pipeline.subsets.conditions import CHOSEN, HOST
+from laion_pipeline.subsets.conditions import CHOSEN, HOST, OF_CAPTIONS
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.selecting import Selected, Step, select
-from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.views import valid_pairs_query
 
 Row = Mapping[str, object]
 
@@ -23,10 +24,13 @@ HOSTS = 10
 _LIKE_ALL = 5
 # More pairs than these are looked at in part, so that a look takes seconds at any size.
 _MOST_ROWS = 2_000_000
+# From so many pairs on, by the conditions on numbers, texts are read of a few only.
+_BARE_FROM = 500_000
+_FEW = 1_000
+_LOOKED_AT = "looked_at_pairs"
 _MEASURES = {**{score: score for score in SCORES}, "width": "width", "height": "height",
-             "pixels": "CAST(width AS DOUBLE) * height", "characters": "characters",
-             "words": "words"}  # fmt: skip
-_CAPTION_CHARACTERS = 70
+             "pixels": "CAST(width AS DOUBLE) * height"}  # fmt: skip
+_OF_CAPTIONS = {name: name for name in OF_CAPTIONS}
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,16 @@ class Preview:
 
     `quantiles` are those of `QUANTILES` for each measure that any of its pairs has, `hosts` the
     commonest, `examples` its first pairs in its order. Where `every` is not 1 they are those of one
-    pair of so many. `live` is the share of its links that can be expected to lead to an image, by
-    the results of downloads; None where there are none.
+    pair of so many; those of `hosts`, `characters` and `words` of `looked_at` pairs, where that is
+    not None. `live` is the share of its links that can be expected to lead to an image, by the
+    results of downloads; None where there are none.
     """
 
     name: str
     provenance: Provenance
     steps: Sequence[Step]
     every: int
+    looked_at: int | None
     quantiles: Mapping[str, Sequence[float]]
     hosts: Sequence[HostPairs]
     live: float | None
@@ -73,7 +79,7 @@ def preview(
     not completely loaded.
     """
     provenance = Provenance.read(connection)
-    selected = select(connection, chosen, release, _MOST_ROWS)
+    selected = select(connection, chosen, release, _MOST_ROWS, _BARE_FROM)
     return preview_of(connection, selected, release, provenance)
 
 
@@ -84,36 +90,79 @@ def preview_of(
     provenance: Provenance,
 ) -> Preview:
     """Look at what has been selected, and is in `CHOSEN`."""
-    hosts, live = _hosts(connection, selected.every)
+    looked_at = _look_at(connection, release) if selected.bare else None
+    texts = CHOSEN if looked_at is None else _LOOKED_AT
+    # Hosts are counted before the subset is cut to its limit, too.
+    scale = selected.every if looked_at is None else selected.pairs / max(1, looked_at)
+    hosts, live = _hosts(connection, texts, scale)
     return Preview(
         selected.name,
         provenance,
         selected.steps,
         selected.every,
-        _quantiles(connection, selected),
+        looked_at,
+        _quantiles(connection, selected, texts),
         hosts,
         live,
-        connection.execute(f"FROM {CHOSEN} ORDER BY place, rowid LIMIT {EXAMPLES}")
-        .to_arrow_table()
-        .to_pylist(),
+        _examples(connection, selected, release),
         release.unsafe_from,
     )
 
 
+def _look_at(connection: duckdb.DuckDBPyConnection, release: Release) -> int:
+    """Read the texts of a few pairs, those that come first in the warehouse; of how many."""
+    facts = ", ".join(f"{CAPTION_FACTS[name]} AS {name}" for name in OF_CAPTIONS)
+    ((last,),) = connection.execute(
+        f"SELECT max(row) FROM (SELECT row FROM {CHOSEN} ORDER BY row LIMIT {_FEW})"
+    ).fetchall()
+    connection.execute(
+        f"CREATE OR REPLACE TEMP TABLE {_LOOKED_AT} AS SELECT url, {facts}"
+        f" FROM ({valid_pairs_query(release, 'rowid AS row')})"
+        f" WHERE row <= {-1 if last is None else last} AND row IN (SELECT row FROM {CHOSEN})"
+    )
+    ((pairs,),) = connection.execute(f"SELECT count(*) FROM {_LOOKED_AT}").fetchall()
+    return int(pairs)
+
+
+def _examples(
+    connection: duckdb.DuckDBPyConnection, selected: Selected, release: Release
+) -> Sequence[Row]:
+    core = (column.name for column in CORE_COLUMNS)
+    columns = ", ".join(dict.fromkeys([*core, *release.columns]))
+    most = min(EXAMPLES, selected.limit or EXAMPLES)
+    first = f"FROM {CHOSEN} ORDER BY place, rowid LIMIT {most}"
+    if not selected.bare:
+        return _rows(connection, f"SELECT {columns} {first}")
+    source = f"({valid_pairs_query(release, 'rowid AS row')})"
+    places = connection.execute(f"SELECT row {first}").fetchall()
+    return [
+        row
+        for (place,) in places
+        for row in _rows(connection, f"SELECT {columns} FROM {source} WHERE row = {place}")
+    ]
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str) -> Sequence[Row]:
+    rows: Sequence[Row] = connection.execute(query).to_arrow_table().to_pylist()
+    return rows
+
+
 def _hosts(
-    connection: duckdb.DuckDBPyConnection, every: int
+    connection: duckdb.DuckDBPyConnection, pairs: str, scale: float
 ) -> tuple[Sequence[HostPairs], float | None]:
-    """The commonest hosts, and the share of all links that can be expected to be live.
+    """The commonest hosts in the table `pairs`, and the share of links expected to be live.
+
+    Each of its pairs stands for `scale` pairs.
 
     An address whose last result is known and lasts counts as that. Any other counts as its host's
     share of live ones; where few of a host's are known, as if some more were like all hosts'.
     """
     if not has_downloads(connection):
         found = connection.execute(
-            f"SELECT {HOST} AS host, count(*) * {every} AS pairs FROM {CHOSEN}"
+            f"SELECT {HOST} AS host, count(*) AS pairs FROM {pairs}"
             f" GROUP BY host ORDER BY pairs DESC, host LIMIT {HOSTS}"
         ).fetchall()
-        return [HostPairs(host, pairs, None) for host, pairs in found], None
+        return [HostPairs(host, round(held * scale), None) for host, held in found], None
     found = connection.execute(
         f"WITH latest AS ({LATEST}),"
         f" asked AS (SELECT {HOST} AS host, count(*) AS asked, count(*) FILTER (live) AS live"
@@ -122,86 +171,30 @@ def _hosts(
         f" counted AS (SELECT {HOST} AS host, count(*) AS pairs,"
         " count(*) FILTER (latest.live) AS known_live,"
         " count(*) FILTER (latest.live IS NULL OR latest.passing) AS open"
-        f" FROM {CHOSEN} LEFT JOIN latest USING (url) GROUP BY host)"
+        f" FROM {pairs} LEFT JOIN latest USING (url) GROUP BY host)"
         " SELECT host, pairs, known_live"
         f" + open * (coalesce(asked.live, 0) + {_LIKE_ALL} * share)"
         f" / (coalesce(asked, 0) + {_LIKE_ALL}) AS live"
         " FROM counted LEFT JOIN asked USING (host), overall ORDER BY pairs DESC, host"
     ).fetchall()
-    live = sum(live for _, _, live in found) / max(1, sum(pairs for _, pairs, _ in found))
-    shown = [HostPairs(host, pairs * every, live / pairs) for host, pairs, live in found[:HOSTS]]
-    return shown, live
+    share = sum(live for _, _, live in found) / max(1, sum(held for _, held, _ in found))
+    return [
+        HostPairs(h, round(held * scale), live / held) for h, held, live in found[:HOSTS]
+    ], share
 
 
 def _quantiles(
-    connection: duckdb.DuckDBPyConnection, selected: Selected
+    connection: duckdb.DuckDBPyConnection, selected: Selected, texts: str
 ) -> Mapping[str, Sequence[float]]:
-    asked = ", ".join(
-        f"quantile_cont(CAST({sql} AS DOUBLE), {list(QUANTILES)})" for sql in _MEASURES.values()
-    )
+    """The quantiles of the pairs, and those of captions in the table `texts`."""
     of = CHOSEN
     if selected.limit is not None:
         of = f"(FROM {CHOSEN} ORDER BY place, rowid LIMIT {selected.limit})"
-    ((*found,),) = connection.execute(f"SELECT {asked} FROM {of}").fetchall()
-    return {name: values for name, values in zip(_MEASURES, found, strict=True) if values}
-
-
-def told(shown: Preview) -> str:
-    """A preview as text for a terminal."""
-    provenance = shown.provenance
-    made_up = ", made-up data" if provenance.made_up else ""
-    lines = [f"{shown.name}, of {provenance.release} at {provenance.revision[:12]}{made_up}", ""]
-    wide = max(len(step.words) for step in shown.steps)
-    of = max(1, shown.steps[0].pairs)
-    lines += [
-        f"  {displayable(step.words):{wide}}  {'about ' if step.about else '':6}"
-        f"{step.pairs:>13,}  {100 * step.pairs / of:8.3f} %"
-        for step in shown.steps
-    ]
-    if shown.every > 1:
-        part = f"what follows is of one pair in {shown.every:,}, by a hash of its address"
-        lines += ["", part]
-    if shown.quantiles:
-        heads = "".join(f"{f'{100 * share:g} %':>12}" for share in QUANTILES)
-        lines += ["", f"  {'':12}{heads}"]
-        lines += [
-            f"  {name:12}" + "".join(f"{_number(value):>12}" for value in values)
-            for name, values in shown.quantiles.items()
-        ]
-    if shown.hosts:
-        lines += ["", *_told_hosts(shown)]
-        lines += ["", "  first pairs"]
-        lines += [f"  {_example(row, shown.unsafe_from)}" for row in shown.examples]
-    else:
-        lines += ["", "no pair is left; loosen the condition after which there are none"]
-    return "\n".join(lines)
-
-
-def _told_hosts(shown: Preview) -> Sequence[str]:
-    if shown.live is None:
-        return [
-            "  commonest hosts",
-            *(f"  {each.pairs:>12,}  {displayable(each.host)}" for each in shown.hosts),
-        ]
-    return [
-        f"  about {shown.live * shown.pairs:,.0f} links are expected to lead to an image, by what"
-        " downloads found",
-        "",
-        f"  {'':12}  live  commonest hosts",
-        *(
-            f"  {each.pairs:>12,} {100 * (each.live or 0):>4.0f} %  {displayable(each.host)}"
-            for each in shown.hosts
-        ),
-    ]
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _example(row: Row, unsafe_from: float) -> str:
-    punsafe = row["punsafe"]
-    hidden = isinstance(punsafe, float) and punsafe >= unsafe_from
-    caption = "(probably unsafe)" if hidden else displayable(str(row["text"]), _CAPTION_CHARACTERS)
-    size = "size unknown" if row["width"] is None else f"{row['width']} x {row['height']}"
-    return f"{size:>13}  {caption}"
+    found: dict[str, Sequence[float]] = {}
+    for table, measures in ((of, _MEASURES), (of if texts == CHOSEN else texts, _OF_CAPTIONS)):
+        asked = ", ".join(
+            f"quantile_cont(CAST({sql} AS DOUBLE), {list(QUANTILES)})" for sql in measures.values()
+        )
+        ((*values,),) = connection.execute(f"SELECT {asked} FROM {table}").fetchall()
+        found |= zip(measures, values, strict=True)
+    return {name: values for name, values in found.items() if values}

@@ -37,7 +37,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
 def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
     """Make the views on `pairs`, and what they are read beside, as they are for a release."""
     queries = {
-        "valid_pairs": _valid_pairs(release),
+        "valid_pairs": valid_pairs_query(release),
         "quarantine": _quarantine(release),
         "pair_keys": _pair_keys(release),
         "values_present": _values_present(release),
@@ -141,7 +141,8 @@ def _rounded_down(value: str, per_unit: int) -> str:
     return f"(CAST({edge} AS BIGINT) - CAST({value} < {edge} / {per_unit} AS BIGINT))"
 
 
-def _valid_pairs(release: Release) -> str:
+def valid_pairs_query(release: Release, *more: str) -> str:
+    """The query of the view `valid_pairs`, with `more` columns of `pairs`."""
     core = {column.name for column in CORE_COLUMNS}
     columns = [
         column.name
@@ -149,7 +150,7 @@ def _valid_pairs(release: Release) -> str:
         else f"CAST(NULL AS {column.sql_type}) AS {column.name}"
         for column in CORE_COLUMNS
     ] + [name for name in release.columns if name not in core]
-    return f"SELECT {', '.join(columns)}, shard_id FROM pairs WHERE defects = 0"
+    return f"SELECT {', '.join([*columns, 'shard_id', *more])} FROM pairs WHERE defects = 0"
 
 
 def _quarantine(release: Release) -> str:

@@ -98,7 +98,7 @@ def subset(rows: Sequence[Row], chosen: SubsetFilter, opted_out: Sequence[str] =
     """The pairs in the subset's order."""
 
     def place(row: Row) -> tuple[float, str]:
-        mixed = hashlib.md5(f"{chosen.seed} {row['url']} {row['text']}".encode()).hexdigest()
+        mixed = hashlib.md5(f"{chosen.seed} {row['hash']}".encode()).hexdigest()
         end, _, score = chosen.order.partition(" ")
         value = 0.0 if chosen.order == "random" else row[score]
         return (-value if end == "highest" else value, mixed)

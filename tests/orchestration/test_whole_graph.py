@@ -55,6 +55,16 @@ def test_one_run_materializes_everything(first: Run, instance: dg.DagsterInstanc
     assert instance.get_runs_count() == 1
 
 
+def test_the_report_says_how_long_each_stage_took(first: Run) -> None:
+    told = first.metadata["report"]
+    stages = {record.data["stage"]: record.data["seconds"] for record in told["stages"]}
+    # All but itself, which has not ended yet; checks have a step of their own.
+    assert (ASSETS - {"report", "subset"}) <= stages.keys()
+    assert "pairs_contract" in stages
+    assert list(stages.values()) == sorted(stages.values(), reverse=True)
+    assert told["seconds"] > max(stages.values()) > 0
+
+
 def test_files_of_the_fixed_interface(first: Run, data: Path) -> None:
     root = data / RELEASE
     expected = [

@@ -1,13 +1,17 @@
 """A local folder as a source: what in it is a shard, and what is said of the rest."""
 
+import hashlib
 import logging
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from laion_pipeline.errors import LaionError, SettingsError, SourceError
 from laion_pipeline.sources.folder import FolderSource, require_folder
+from laion_pipeline.sources.shards import Listing
 from tests.builders import SAMPLE, list_folder, pairs, write_shard
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
@@ -54,6 +58,53 @@ def test_shards_in_a_folder_below_are_pointed_to(tmp_path: Path) -> None:
     assert refused(tmp_path) == (
         f"no *.parquet file in this folder, but 2 in {tmp_path}/data/en: set LAION_SOURCE to that"
     )
+
+
+@pytest.fixture
+def hashed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the files that are read whole, as they are."""
+    names: list[str] = []
+    digest = hashlib.file_digest
+
+    def noted(stream: Any, name: str) -> Any:
+        names.append(Path(stream.name).name)
+        return digest(stream, name)
+
+    monkeypatch.setattr(hashlib, "file_digest", noted)
+    return names
+
+
+def test_files_that_were_not_touched_are_not_hashed_again(
+    tmp_path: Path, hashed: list[str]
+) -> None:
+    folder, published = tmp_path / "source", tmp_path / "listing.json"
+    files = [write_shard(folder, f"part-{n}.parquet", pairs(2, first=n)) for n in range(4)]
+    first = list_folder(folder)
+    first.write(published)
+
+    def again(place: Path = folder) -> Listing:
+        hashed.clear()
+        return FolderSource(SAMPLE, place, Listing.read_hashed(published, place)).list_shards()
+
+    assert again() == first
+    assert len(hashed) == 4, "files that were written just before could have been written since"
+    long_after = time.time() + 60
+    os.utime(published, (long_after, long_after))
+    assert again() == first
+    assert hashed == []
+    # Of the same size, and of the same time; and one that is the same again.
+    stat = files[1].stat()
+    files[1].write_bytes(files[1].read_bytes().replace(b"number 1", b"number 9"))
+    os.utime(files[1], ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    files[2].write_bytes(files[2].read_bytes())
+    files[3].rename(folder / "part-4.parquet")
+    changed = again()
+    assert set(hashed) == {"part-1.parquet", "part-2.parquet", "part-4.parquet"}
+    assert changed == list_folder(folder) != first
+    # What lies elsewhere is another folder's.
+    folder.rename(tmp_path / "moved")
+    again(tmp_path / "moved")
+    assert len(hashed) == 4
 
 
 def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 import re
 import statistics
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +12,9 @@ import laion_pipeline
 from laion_pipeline.command import main
 from laion_pipeline.paths import Paths
 from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.subsets import preview
 from laion_pipeline.subsets.presets import PRESETS
-from laion_pipeline.subsets.preview import told
+from laion_pipeline.subsets.telling import told
 from tests.builders import load, pair, write_shard
 
 HOSTILE = "\x1b[31m\u202e'; drop table pairs; --"
@@ -58,6 +61,44 @@ def test_numbers_are_those_of_the_pairs(capsys: pytest.CaptureFixture[str]) -> N
     assert (status, err) == (0, "")
     assert out == told(wanted).replace("subset, of", "mine, of") + "\n"
     assert re.search(rf"caption has any of photo +{rows.num_rows:,} ", out)
+
+
+BARE = [
+    {"caption_any": ["photo"], "order": "lowest pwatermark"},
+    {"caption_all": ["stock"], "caption_none": ["view"], "words": {"at_least": 4}, "seed": 4},
+    {"words": {"at_least": 6}, "hosts_denied": ["pins.example"], "punsafe": "any"},
+    {"aesthetic": {"at_least": 7.2}, "shortest_side": {"at_least": 400}},
+    {"caption_all": ["no such word"]},
+]
+
+
+@pytest.mark.parametrize("fields", BARE)
+def test_of_a_large_warehouse_few_texts_are_read(
+    fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = laion_pipeline.subset(**fields).preview()
+    monkeypatch.setattr(preview, "_BARE_FROM", 0)
+    monkeypatch.setattr(preview, "_FEW", 5000)
+    few = laion_pipeline.subset(**fields).preview()
+    assert few.looked_at == whole.pairs < preview._FEW
+    assert replace(few, looked_at=None) == whole
+    # The limit is not what hosts and captions are of, but all else.
+    cut = laion_pipeline.subset(**fields, limit=7).preview()
+    monkeypatch.setattr(preview, "_BARE_FROM", 10_000)
+    whole_cut = laion_pipeline.subset(**fields, limit=7).preview()
+    assert (cut.steps[-1].pairs, cut.examples) == (whole_cut.pairs, whole_cut.examples)
+    assert cut.quantiles["similarity"] == whole_cut.quantiles["similarity"] if cut.pairs else True
+    # And fewer are told of as what they are.
+    monkeypatch.setattr(preview, "_BARE_FROM", 0)
+    monkeypatch.setattr(preview, "_FEW", 5)
+    fewest = laion_pipeline.subset(**fields).preview()
+    assert fewest.looked_at == min(5, whole.pairs)
+    assert [replace(step, sql="") for step in fewest.steps] == [
+        replace(step, sql="") for step in whole.steps
+    ]
+    said = f"characters, words and hosts are of {fewest.looked_at} pairs, the first ones loaded"
+    assert (said in told(fewest)) == (whole.pairs > 0)
+    assert said not in told(whole)
 
 
 def test_a_caption_may_hold_sql_and_is_printed_without_harm(

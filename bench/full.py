@@ -1,0 +1,199 @@
+"""The whole pipeline, timed against the same work by hand and against data frames, in turn.
+
+    make bench                            at 5,000,000 rows
+    BENCH_ROWS=52068913 make bench        at V1's size: an hour or more, and 40 GB of disk
+
+Each contender runs in a process of its own, `BENCH_ROUNDS` times (3), with `BENCH_MEMORY` (4GB)
+and `BENCH_THREADS` (2) for DuckDB, on made-up shards in V1's layout, which are kept for the next
+time in `BENCH_FOLDER` (data/bench). Writes the medians to `bench/results` as JSON and Markdown,
+with a chart.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import dagster as dg
+import psutil
+
+from assets.stages import stages_of
+from bench.drawing import draw
+from bench.measuring import Usage, last_line, measured
+from bench.shards import generate
+from bench.subjects import by_subject
+
+RESULTS = Path(__file__).resolve().parent / "results"
+RELEASE = "laion2B-en-aesthetic"
+_LIBRARIES = ("duckdb", "pyarrow", "dagster", "great-expectations", "polars", "pandas")
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is run: so many rows and rounds, within these limits."""
+
+    rows: int
+    rounds: int
+    memory: str
+    threads: int
+    folder: Path
+
+    @property
+    def shards(self) -> Path:
+        """Where the shards are."""
+        return self.folder / f"shards-{self.rows}"
+
+    @classmethod
+    def from_environment(cls) -> "Setup":
+        """What the variables say."""
+        return cls(
+            int(os.environ.get("BENCH_ROWS", "5000000")),
+            int(os.environ.get("BENCH_ROUNDS", "3")),
+            os.environ.get("BENCH_MEMORY", "4GB"),
+            int(os.environ.get("BENCH_THREADS", "2")),
+            Path(os.environ.get("BENCH_FOLDER", "data/bench")).resolve(),
+        )
+
+
+def main() -> None:
+    """Run all of it and write what was found."""
+    setup = Setup.from_environment()
+    print(f"shards of {setup.rows:,} rows in {setup.shards}", flush=True)
+    generate(setup.shards, setup.rows)
+    contenders: Mapping[str, Callable[[Setup, Path], Usage]] = {
+        "by hand": _by_hand,
+        "pipeline": _pipeline,
+        # Of all the tables those four that they can hold.
+        "polars, 4 tables": _frames("polars"),
+        "pandas, 4 tables": _frames("pandas"),
+    }
+    taken: dict[str, list[Usage]] = {name: [] for name in contenders}
+    for number in range(setup.rounds):
+        for name, run in contenders.items():
+            with tempfile.TemporaryDirectory(dir=setup.folder) as place:
+                try:
+                    usage = run(setup, Path(place))
+                except subprocess.CalledProcessError as error:
+                    print(f"round {number + 1}: {name}: ended with {error.returncode}", flush=True)
+                    print(error.stderr, file=sys.stderr, flush=True)
+                    continue
+            taken[name].append(usage)
+            print(f"round {number + 1}: {name}: {usage.wall_seconds:.1f} s", flush=True)
+    _write(setup, {name: _median(usages) for name, usages in taken.items() if usages})
+
+
+def _by_hand(setup: Setup, place: Path) -> Usage:
+    command = [sys.executable, "-m", "bench.by_hand", str(setup.shards), str(place / "made")]
+    limits = ["--threads", str(setup.threads), "--memory", setup.memory]
+    usage, out = measured([*command, *limits], place, os.environ)
+    usage.stages = last_line(out)
+    return usage
+
+
+def _pipeline(setup: Setup, place: Path) -> Usage:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LAION_")}
+    settings = {
+        "LAION_RELEASE": RELEASE,
+        "LAION_SOURCE": str(setup.shards),
+        "LAION_DATA_DIR": str(place),
+        "LAION_MEMORY_LIMIT": setup.memory,
+        "LAION_THREADS": str(setup.threads),
+        "LAION_SCHEDULE": "",
+    }
+    usage, _ = measured([sys.executable, "-m", "assets"], place, {**kept, **settings})
+    os.environ["DAGSTER_HOME"] = str(place / RELEASE / "dagster")
+    with dg.DagsterInstance.get() as instance:
+        (run,) = instance.get_runs(limit=1)
+        usage.stages = stages_of(instance, run.run_id)
+    return usage
+
+
+def _frames(library: str) -> Callable[[Setup, Path], Usage]:
+    def run(setup: Setup, place: Path) -> Usage:
+        command = [sys.executable, "-m", "bench.frames", library, str(setup.shards)]
+        usage, out = measured(command, place, os.environ)
+        usage.stages = last_line(out)
+        return usage
+
+    return run
+
+
+def _median(usages: Sequence[Usage]) -> Usage:
+    numbers = {
+        name: statistics.median(getattr(usage, name) for usage in usages)
+        for name in asdict(usages[0])
+        if name != "stages"
+    }
+    stages = {
+        stage: statistics.median(usage.stages[stage] for usage in usages)
+        for stage in usages[0].stages
+    }
+    return Usage(**numbers, stages=stages)
+
+
+def _write(setup: Setup, medians: Mapping[str, Usage]) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    files = sorted(setup.shards.glob("*.parquet"))
+    found = {
+        "rows": setup.rows,
+        "shards": len(files),
+        "shard_bytes": sum(file.stat().st_size for file in files),
+        "rounds": setup.rounds,
+        "memory_limit": setup.memory,
+        "threads": setup.threads,
+        "machine": {
+            "cores": psutil.cpu_count(),
+            "memory_bytes": psutil.virtual_memory().total,
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+        },
+        "versions": {name: version(name) for name in _LIBRARIES},
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "made_up": "the shards are generated",
+        "medians": {name: asdict(usage) for name, usage in medians.items()},
+    }
+    place = RESULTS / str(setup.rows)
+    place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    place.with_suffix(".md").write_text(_told(setup, medians), "utf-8")
+    draw(medians, setup.rows, place.with_suffix(".png"))
+    print(place.with_suffix(".md").read_text("utf-8"))
+
+
+def _told(setup: Setup, medians: Mapping[str, Usage]) -> str:
+    lines = [
+        f"Medians of {setup.rounds} rounds on {setup.rows:,} made-up rows in V1's layout, DuckDB"
+        f" within {setup.memory} and {setup.threads} threads.",
+        "",
+        "| | wall | CPU | peak memory | read | written | peak disk |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    lines += [
+        f"| {name} | {usage.wall_seconds:.1f} s | {usage.cpu_seconds:.1f} s"
+        + "".join(
+            f" | {size / 1e9:.2f} GB"
+            for size in (
+                usage.peak_memory_bytes, usage.read_bytes, usage.written_bytes,
+                usage.peak_disk_bytes,
+            )
+        )
+        + " |"
+        for name, usage in medians.items()
+    ]  # fmt: skip
+    subjects = {name: by_subject(usage) for name, usage in medians.items()}
+    lines += ["", f"| seconds of | {' | '.join(subjects)} |", f"|---|{'---:|' * len(subjects)}"]
+    for subject in dict.fromkeys(name for each in subjects.values() for name in each):
+        cells = (f"{each[subject]:.1f}" if subject in each else "" for each in subjects.values())
+        lines.append(f"| {subject} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
