@@ -5,9 +5,11 @@ import hashlib
 import json
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
+import absl.logging
 import mlcroissant
 import pyarrow.parquet as pq
 import pytest
@@ -23,6 +25,10 @@ from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.presets import PRESETS
 from tests.builders import load, pair, write_shard
 from tests.oracles.subsets import subset
+
+# mlcroissant's log closes the stream that it found when it was imported, here pytest's own, as soon
+# as another library sets logging up anew while standard error is diverted.
+absl.logging.get_absl_handler().python_handler.setStream(sys.__stderr__)
 
 ODD = "=cmd|' /c calc'!A1 `code` | [a](javascript:x)"
 FIELDS: dict[str, Any] = {
