@@ -36,7 +36,7 @@ STORY = (
         ),
         tables=(
             *("score_summary", "score_thresholds", "score_correlations", "score_histogram"),
-            "score_joint_histogram",
+            *("score_joint_histogram", "scores_by_shard"),
         ),
     ),
     Section(

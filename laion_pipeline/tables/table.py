@@ -22,6 +22,7 @@ from laion_pipeline.contract.check import ANY_IS_AN_ERROR
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
 from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.releases.release import ANY
+from laion_pipeline.tables.by_shard import is_by_shard, query_by_shard, record_counted
 from laion_pipeline.tables.lineage import Lineage, Schema, column_lineage, source_tables
 from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
@@ -155,7 +156,11 @@ def materialize_table(
             if table.history:
                 columns = ", ".join(f"{quoted(c)} {type_}" for c, type_ in table.history.items())
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({columns})")
-            connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {table.sql}")
+            sql = table.sql
+            if is_by_shard(table.name):
+                sql = query_by_shard(connection, table.name, sql, table.code_version)
+                record_counted(connection, table.name, table.code_version)
+            connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {sql}")
             for column in table.columns:
                 name = f"{quoted(table.name)}.{quoted(column.name)}"
                 comment = literal(column.documentation)

@@ -107,14 +107,15 @@ def keep_to_contract(connection: duckdb.DuckDBPyConnection, release: Release) ->
     rules = defects_expression(release)
     fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
     with transaction(connection):
-        if _defects_comment(connection) not in (None, fingerprint):
+        if marking(connection) not in (None, fingerprint):
             logger.info("pairs: the rules have changed, marking all rows again")
             connection.execute(f"UPDATE pairs SET defects = {rules}")
         connection.execute(f"COMMENT ON COLUMN pairs.defects IS {literal(fingerprint)}")
         create_views(connection, release)
 
 
-def _defects_comment(connection: duckdb.DuckDBPyConnection) -> str | None:
+def marking(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """By which rules the rows are marked: a fingerprint of theirs, none before the first load."""
     rows = connection.execute(
         "SELECT comment FROM duckdb_columns()"
         " WHERE table_name = 'pairs' AND column_name = 'defects'"

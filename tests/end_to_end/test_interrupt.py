@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 
 LINE = "interrupted; run again, it goes on from where it was"
 LOADED = "pairs: loaded"
+CHECKED = "checks on pairs"
 
 
 def start(place: Path) -> "subprocess.Popen[str]":
@@ -54,17 +55,23 @@ def test_in_the_first_seconds(number: signal.Signals, seconds: float, tmp_path: 
     assert told(run) == f"error: {LINE}\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after", [0.0, 0.5, 3.0])
-def test_in_the_middle_and_then_to_the_end(
-    number: signal.Signals, after: float, tmp_path: Path
+@pytest.mark.parametrize(
+    ("number", "moments"),
+    [
+        (signal.SIGINT, [(LOADED, 0.0), (CHECKED, 0.5), (CHECKED, 3.0)]),
+        (signal.SIGTERM, [(LOADED, 3.0), (CHECKED, 0.0), (CHECKED, 1.5)]),
+    ],
+)
+def test_in_the_middle_time_and_again_and_then_to_the_end(
+    number: signal.Signals, moments: list[tuple[str, float]], tmp_path: Path
 ) -> None:
-    run = start(tmp_path)
-    assert run.stderr is not None
-    assert any(line.startswith(LOADED) for line in run.stderr)
-    time.sleep(after)
-    run.send_signal(number)
-    told(run)
+    for line_begins, seconds in moments:
+        run = start(tmp_path)
+        assert run.stderr is not None
+        assert any(line.startswith(line_begins) for line in run.stderr)
+        time.sleep(seconds)
+        run.send_signal(number)
+        told(run)
     again = start(tmp_path)
     _, said = again.communicate(timeout=120)
     assert again.returncode == 0, said

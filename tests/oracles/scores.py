@@ -39,6 +39,18 @@ def bin_of(value: float, per_unit: int) -> int:
     return k
 
 
+def scores_by_shard(rows: Sequence[Row]) -> list[Line]:
+    counts: Counter[tuple[object, str, int, int]] = Counter()
+    for row in rows:
+        for score in SCORES:
+            if (value := row[score]) is not None:
+                per_unit = STEPS_PER_UNIT[score]
+                at_least = score in ("similarity", "aesthetic")
+                step = bin_of(value, per_unit) if at_least else -bin_of(-value, per_unit)
+                counts[row["shard_id"], score, bin_of(value, BINS_PER_UNIT[score]), step] += 1
+    return sorted((*key, pairs) for key, pairs in counts.items())
+
+
 def score_histogram(rows: Sequence[Row]) -> list[Line]:
     lines: list[Line] = []
     for score in sorted(SCORES):

@@ -54,7 +54,7 @@ Spread = Mapping[float, int]
 def profile(warehouse: Warehouse) -> int:
     """Profile what is loaded, as a run does; how many profiles there are."""
     folder = warehouse.file.parent / "tables"
-    make_tables(warehouse, folder, "score_summary", "score_histogram", HISTORY)
+    make_tables(warehouse, folder, "score_summary", "scores_by_shard", "score_histogram", HISTORY)
     lines = fetch(warehouse, f"SELECT count(*) FROM {HISTORY}")[0][0]
     assert check_table(warehouse, tables()[HISTORY], lines).status == "passed"
     return len(fetch(warehouse, f"SELECT DISTINCT revision, complete FROM {HISTORY}"))

@@ -36,6 +36,14 @@ TAMPERINGS = {
         "DELETE FROM score_summary WHERE score = 'aesthetic'",
         "DELETE FROM score_summary",
     ],
+    "scores_by_shard": [
+        "UPDATE scores_by_shard SET pairs = pairs + 1 WHERE score = 'punsafe' AND bin = 3",
+        "UPDATE scores_by_shard SET pairs = NULL WHERE score = 'punsafe' AND bin = 3",
+        "UPDATE scores_by_shard SET shard_id = 1 - shard_id",
+        "DELETE FROM scores_by_shard WHERE shard_id = 0",
+        "DELETE FROM scores_by_shard",
+        "INSERT INTO scores_by_shard VALUES (0, 'beauty', 0, 1, 5)",
+    ],
     "score_histogram": [
         "UPDATE score_histogram SET pairs = pairs + 1 WHERE score = 'aesthetic' AND bin_lower = 8",
         "DELETE FROM score_histogram WHERE score = 'aesthetic' AND bin_lower = 7",
@@ -311,7 +319,7 @@ def test_a_table_tampered_with_fails(name: str, tampering: str, copy: Warehouse)
     assert (kept.failing_rows, len(kept.examples)) == (result.failing_rows, len(result.examples))
 
 
-@pytest.mark.parametrize("name", ["score_summary", "score_histogram", "resolution_counts"])
+@pytest.mark.parametrize("name", ["score_summary", "scores_by_shard", "resolution_counts"])
 def test_a_table_older_than_its_rows_fails(name: str, copy: Warehouse) -> None:
     change(copy, "DELETE FROM pairs WHERE width IS NOT NULL AND defects = 0 AND rowid % 50 = 0")
     assert check_table(copy, tables()[name], 9).status == "failed"

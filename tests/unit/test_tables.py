@@ -44,6 +44,7 @@ from tests.oracles.rows import assert_close, numbers
 
 COLUMNS = {
     "score_summary": "score pairs nulls minimum maximum mean stddev p01 p05 p25 p50 p75 p95 p99",
+    "scores_by_shard": "shard_id score bin step pairs",
     "score_histogram": "score bin_lower bin_upper pairs",
     "score_correlations": "measure other pairs pearson spearman",
     "score_joint_histogram": "x y x_lower x_upper y_lower y_upper pairs",
@@ -204,8 +205,8 @@ def test_a_score_that_is_no_number_is_in_no_table(score: str, tmp_path: Path) ->
     """Even if all others of its shard are good, so that the footer says so of the column."""
     warehouse = load_rows(tmp_path, [*pairs(5), pair(5, **{score: math.nan})])
     assert fetch(warehouse, "SELECT hash, reasons FROM quarantine") == [(5, [f"{score}_range"])]
+    make_tables(warehouse, tmp_path, "score_summary", "scores_by_shard", "score_histogram")
     for name in ("score_summary", "score_histogram"):
-        materialize_table(warehouse, tables()[name], tmp_path)
         counted = fetch(warehouse, f"SELECT sum(pairs) FROM {name} GROUP BY score")
         assert counted == [(5,)] * len(SCORES)
 
@@ -213,7 +214,7 @@ def test_a_score_that_is_no_number_is_in_no_table(score: str, tmp_path: Path) ->
 def test_scores_that_a_release_lacks_have_no_rows(tmp_path: Path) -> None:
     rows = [{**row, "license": "?", "nsfw": "UNLIKELY"} for row in pairs(20)]
     warehouse = load_rows(tmp_path, rows, RAW)
-    for name in ("score_summary", "score_histogram", "score_extremes"):
+    for name in ("score_summary", "scores_by_shard", "score_histogram", "score_extremes"):
         result = materialize_table(warehouse, tables()[name], tmp_path)
         assert fetch(warehouse, f"SELECT DISTINCT score FROM {name}") == [("similarity",)]
         assert check_table(warehouse, tables()[name], result.rows).status == "passed"

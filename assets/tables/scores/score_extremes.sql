@@ -1,41 +1,138 @@
 -- The 100 best and the 100 worst pairs by each score, one a URL: what the score likes and dislikes.
 -- Of a URL's pairs the best (or worst) counts; ties go to the lower hash, then the lower URL.
-with highest as (
-    select score, min(value) as least
-    from (
-        select score, value
-        from pair_scores
-        qualify row_number() over (partition by score order by value desc) <= 2000
-    )
-    group by score
-),
-lowest as (
-    select score, max(value) as most
-    from (
-        select score, value
-        from pair_scores
-        qualify row_number() over (partition by score order by value) <= 2000
-    )
-    group by score
-),
-ends as (
+with ends as (
     select 'top' as extreme, -1 as direction
     union all
     select 'bottom', 1
 ),
--- All pairs up to the 2,000th of each ranking, whose value was found without reading captions.
+-- The scores of the 2,000th pair of each ranking.
+limits as (
+    select
+        (
+            select min(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'aesthetic'
+                order by value desc
+                limit 2000
+            )
+        ) as aesthetic_top,
+        (
+            select max(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'aesthetic'
+                order by value
+                limit 2000
+            )
+        ) as aesthetic_bottom,
+        (
+            select min(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'punsafe'
+                order by value desc
+                limit 2000
+            )
+        ) as punsafe_top,
+        (
+            select max(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'punsafe'
+                order by value
+                limit 2000
+            )
+        ) as punsafe_bottom,
+        (
+            select min(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'pwatermark'
+                order by value desc
+                limit 2000
+            )
+        ) as pwatermark_top,
+        (
+            select max(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'pwatermark'
+                order by value
+                limit 2000
+            )
+        ) as pwatermark_bottom,
+        (
+            select min(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'similarity'
+                order by value desc
+                limit 2000
+            )
+        ) as similarity_top,
+        (
+            select max(value)
+            from (
+                select value
+                from pair_scores
+                where score = 'similarity'
+                order by value
+                limit 2000
+            )
+        ) as similarity_bottom
+),
+-- Captions and URLs are read once it is known of which pairs.
+near as (
+    select distinct shard_id, coalesce(hash, 0) as hash
+    from valid_pairs
+    cross join limits
+    where aesthetic >= aesthetic_top or aesthetic <= aesthetic_bottom
+        or punsafe >= punsafe_top or punsafe <= punsafe_bottom
+        or pwatermark >= pwatermark_top or pwatermark <= pwatermark_bottom
+        or similarity >= similarity_top or similarity <= similarity_bottom
+),
+found as (
+    select valid_pairs.*
+    from valid_pairs
+    join near on near.shard_id = valid_pairs.shard_id and near.hash = coalesce(valid_pairs.hash, 0)
+),
+scored as (
+    select
+        'aesthetic' as score,
+        aesthetic as value,
+        aesthetic_top as least,
+        aesthetic_bottom as most,
+        found.*
+    from found
+    cross join limits
+    union all
+    select 'punsafe', punsafe, punsafe_top, punsafe_bottom, found.*
+    from found
+    cross join limits
+    union all
+    select 'pwatermark', pwatermark, pwatermark_top, pwatermark_bottom, found.*
+    from found
+    cross join limits
+    union all
+    select 'similarity', similarity, similarity_top, similarity_bottom, found.*
+    from found
+    cross join limits
+),
 nearest as (
-    select ends.extreme, ends.direction * found.value as position, found.* exclude (least, most)
-    from (
-        select pair_scores.*, highest.least, lowest.most
-        from pair_scores
-        join highest on highest.score = pair_scores.score
-        join lowest on lowest.score = pair_scores.score
-        where pair_scores.value >= highest.least or pair_scores.value <= lowest.most
-    ) as found
-    cross join ends
-    where (ends.extreme = 'top' and found.value >= found.least)
-        or (ends.extreme = 'bottom' and found.value <= found.most)
+    select
+        score, extreme, direction * value as position,
+        url, text, width, height, similarity, hash, punsafe, pwatermark, aesthetic, shard_id
+    from scored
+    join ends
+        on (extreme = 'top' and value >= least) or (extreme = 'bottom' and value <= most)
 ),
 -- Where URLs are repeated so often that those have fewer than 100, every pair is ranked.
 repetitive as (
@@ -51,7 +148,9 @@ candidates as (
         on repetitive.score = nearest.score and repetitive.extreme = nearest.extreme
     where repetitive.score is null
     union all
-    select ends.extreme, ends.direction * pair_scores.value, pair_scores.*
+    select
+        pair_scores.score, ends.extreme, direction * value,
+        url, text, width, height, similarity, hash, punsafe, pwatermark, aesthetic, shard_id
     from repetitive
     join ends on ends.extreme = repetitive.extreme
     join pair_scores on pair_scores.score = repetitive.score

@@ -1,8 +1,8 @@
 -- How many valid pairs have which score: half-open bins counted from 0, empty ones included.
--- How many bins there are a unit of the score is in `scores`, which bin a pair is in `pair_scores`.
+-- How many bins there are a unit of the score is in `scores`.
 with counted as (
-    select score, bin, count(*) as pairs
-    from pair_scores
+    select score, bin, cast(sum(pairs) as bigint) as pairs
+    from scores_by_shard
     group by score, bin
 ),
 bins as (
@@ -25,7 +25,7 @@ select score, cast(sum(pairs) as bigint) as pairs, max(expected) as expected
 from (
     select score, pairs, 0 as expected from score_histogram
     union all
-    select score, 0, count(*) from pair_scores group by score
+    select score, 0, sum(pairs) from scores_by_shard group by score
 )
 group by score
 having sum(pairs) <> max(expected)

@@ -1,11 +1,10 @@
 -- How many valid pairs a filter on a score keeps, threshold by threshold.
 -- A score that is the better the higher it is keeps the pairs at or above the threshold, another
--- those at or below it; which it is, and how many thresholds there are a unit, is in `scores`, and
--- the strictest that keeps a pair in `pair_scores`. Read the share before you filter: what is left
--- after several filters is in no one row.
+-- those at or below it; which it is, and how many thresholds there are a unit, is in `scores`.
+-- Read the share before you filter: what is left after several filters is in no one row.
 with counted as (
-    select score, step, count(*) as pairs
-    from pair_scores
+    select score, step, sum(pairs) as pairs
+    from scores_by_shard
     group by score, step
 ),
 steps as (
@@ -58,6 +57,6 @@ union all
 select coalesce(kept.score, expected.score), null, kept.pairs, kept.share
 from (select score, max(pairs) as pairs, max(share) as share from score_thresholds group by score)
     as kept
-full join (select score, count(*) as pairs from pair_scores group by score) as expected
+full join (select score, sum(pairs) as pairs from scores_by_shard group by score) as expected
     on expected.score = kept.score
 where kept.pairs is distinct from expected.pairs or kept.share <> 1
