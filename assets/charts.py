@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.resources import RETRIES, Laion
+from assets.resources import Laion
 from assets.ui.links import file_link
 from laion_pipeline.charts import CHARTS, Chart, preview, render_chart
 
@@ -28,7 +28,6 @@ def _chart_asset(chart: Chart) -> dg.AssetsDefinition:
         deps=list(chart.tables),
         group_name="charts",
         kinds={"matplotlib"},
-        retry_policy=RETRIES,
     )
     def rendered(laion: Laion) -> dg.MaterializeResult[None]:
         with laion.sound(chart.tables) as (session, provenance):

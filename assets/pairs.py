@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from assets.resources import RETRIES, WEEKLY, Laion
+from assets.resources import WEEKLY, Laion
 from assets.tables import code_version
 from laion_pipeline.contract import Contract
 from laion_pipeline.finished import is_finished
@@ -21,7 +21,6 @@ REFRESH_JOB = "refresh"
     group_name="ingest",
     kinds={"duckdb"},
     output_required=False,
-    retry_policy=RETRIES,
     freshness_policy=WEEKLY,
 )
 def pairs(context: dg.AssetExecutionContext, laion: Laion) -> Iterator[dg.MaterializeResult[None]]:

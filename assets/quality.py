@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from assets.outcome import BLOCKED_BY
-from assets.resources import RETRIES, Laion
+from assets.resources import Laion
 from assets.shown import rounded, table_of
 from assets.ui.links import file_link, file_metadata
 from laion_pipeline.contract import CHECKS
@@ -93,9 +93,7 @@ def check_contract(session: Session, asset: str) -> tuple[RecordedCheck, ...]:
     return validate(session.warehouse, session.contract, asset, session.paths.data_docs)
 
 
-@dg.multi_asset_check(
-    specs=contract_specs("pairs"), name="pairs_contract", can_subset=True, retry_policy=RETRIES
-)
+@dg.multi_asset_check(specs=contract_specs("pairs"), name="pairs_contract", can_subset=True)
 def pairs_contract(
     context: dg.AssetCheckExecutionContext, laion: Laion
 ) -> Iterator[dg.AssetCheckResult]:
@@ -109,7 +107,7 @@ def pairs_contract(
     stop_if_blocked(results)
 
 
-@dg.asset(deps=["pairs"], group_name="quality", kinds={"parquet"}, retry_policy=RETRIES)
+@dg.asset(deps=["pairs"], group_name="quality", kinds={"parquet"})
 def quarantine(laion: Laion) -> dg.MaterializeResult[None]:
     """The rows that break a rule, each with its shard and the names of the rules, as Parquet."""
     with laion.sound() as (session, provenance):

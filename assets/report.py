@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 
 from assets.charts import chart_metadata
-from assets.resources import RETRIES, WEEKLY, Laion
+from assets.resources import WEEKLY, Laion
 from assets.shown import rounded, table_of
 from assets.stages import stages_of
 from assets.tables import code_version, sql_tables
@@ -20,7 +20,6 @@ from laion_pipeline.report import REPORTED_TABLES, ReportContent, render_report
 @dg.asset(
     deps=["pairs", *REPORTED_TABLES, "extreme_thumbnails", *(chart.name for chart in CHARTS)],
     group_name="report",
-    retry_policy=RETRIES,
     freshness_policy=WEEKLY,
 )
 def report(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeResult[None]:

@@ -29,8 +29,10 @@ RELEASE_TAG = "laion/release"
 REVISION_TAG = "laion/revision"
 
 
-# For errors that a later attempt may mend; all others end a step at once.
-RETRIES = dg.RetryPolicy(max_retries=2, delay=30, backoff=dg.Backoff.EXPONENTIAL)
+# How often a step is tried again after an error that may pass, and after how long; twice as long
+# each time. Asked for here: by a policy of its own, a step would be tried again when interrupted.
+RETRIES = 2
+SECONDS_TO_RETRY = 30.0
 # What a weekly refresh keeps fresh, and when to say that it has not.
 WEEKLY = dg.FreshnessPolicy.time_window(
     fail_window=timedelta(days=15), warn_window=timedelta(days=8)
@@ -74,6 +76,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     _session: Session | None = PrivateAttr(default=None)
     _began: float = PrivateAttr(default=0.0)
     _tags: dict[str, str] = PrivateAttr(default_factory=dict)
+    _retried: int = PrivateAttr(default=0)
 
     @classmethod
     def from_environment(cls) -> "Laion":
@@ -93,7 +96,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
                 log_outcome(context, self._session)
 
     def _begin(self, held: ExitStack) -> None:
-        self._held, self._session, self._tags = held, None, {}
+        self._held, self._session, self._tags, self._retried = held, None, {}, 0
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -104,11 +107,14 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
             session = self._session or self._open()
             self._began = time.monotonic()
             yield session
+        except TransientError as error:
+            wait = SECONDS_TO_RETRY * 2**self._retried
+            self._retried += 1
+            failure = dg.Failure(f"{told(error)}; run again later")
+            raise dg.RetryRequested(RETRIES, wait) from failure
         except LaionError as error:
-            passes = isinstance(error, TransientError)
-            advice = "; run again later" if passes else ""
-            raise dg.Failure(f"{told(error)}{advice}", allow_retries=passes) from error
-        except dg.Failure:
+            raise dg.Failure(told(error), allow_retries=False) from error
+        except (dg.Failure, dg.RetryRequested):
             raise
         except Exception as error:  # a fault of ours is not mended by trying again
             folder = self._session.paths.root if self._session else None

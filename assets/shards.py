@@ -3,7 +3,7 @@
 import dagster as dg
 from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from assets.resources import RETRIES, Laion
+from assets.resources import Laion
 from assets.shown import rounded, size
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.text import displayable
@@ -23,7 +23,7 @@ def observed(revision: str) -> dg.AssetObservation:
     return dg.AssetObservation(DATASET.key, tags={DATA_VERSION_TAG: revision})
 
 
-@dg.asset(deps=[DATASET], group_name="ingest", kinds={"parquet"}, retry_policy=RETRIES)
+@dg.asset(deps=[DATASET], group_name="ingest", kinds={"parquet"})
 def shards(context: dg.AssetExecutionContext, laion: Laion) -> dg.MaterializeResult[None]:
     """The release's Parquet files at one pinned revision, each verified before it counts.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, get_args, get_origin
 import dagster as dg
 from pydantic import Field, create_model
 
-from assets.resources import RETRIES, Laion
+from assets.resources import Laion
 from assets.shown import table_of
 from assets.ui.links import file_link
 from laion_pipeline.releases.intervals import Interval
@@ -75,7 +75,6 @@ def _filter_of(config: SubsetConfig) -> SubsetFilter | None:
     deps=["pairs"],
     group_name="subsets",
     kinds={"parquet"},
-    retry_policy=RETRIES,
     check_specs=[
         dg.AssetCheckSpec(name, asset="subset", description=about)
         for name, about in CHECKED.items()

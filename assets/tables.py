@@ -9,7 +9,7 @@ import dagster as dg
 
 from assets.advice import asset_of
 from assets.quality import check_contract, check_result, contract_specs, stop_if_blocked
-from assets.resources import RETRIES, Laion
+from assets.resources import Laion
 from assets.shown import table_of
 from assets.ui.links import file_metadata
 from laion_pipeline.tables.table import (
@@ -49,7 +49,6 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         deps=sorted({asset_of(source) for source in table.sources}),
         group_name=table.subject,
         kinds={"duckdb", "sql"},
-        retry_policy=RETRIES,
         code_version=table.code_version,
         check_specs=[
             dg.AssetCheckSpec(

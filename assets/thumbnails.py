@@ -4,14 +4,14 @@ from typing import Any
 
 import dagster as dg
 
-from assets.resources import RETRIES, Laion
+from assets.resources import Laion
 from assets.ui.links import file_metadata
 from laion_pipeline.common.files import remove
 from laion_pipeline.images import fetch_thumbnails
 from laion_pipeline.report import EXTREMES_SHOWN
 
 
-@dg.asset(deps=["score_extremes"], group_name="report", retry_policy=RETRIES)
+@dg.asset(deps=["score_extremes"], group_name="report")
 def extreme_thumbnails(laion: Laion) -> dg.MaterializeResult[None]:
     """Small copies of the images in the report's gallery, and which of its links are dead.
 

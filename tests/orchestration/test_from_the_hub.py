@@ -7,10 +7,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from assets import resources
 from assets.resources import Laion
 from laion_pipeline.ingestion import fetch_shards
 from laion_pipeline.sources.hub.retrying import ATTEMPTS
-from tests.conftest import RETRIES
+from tests.conftest import SECONDS_TO_RETRY
 from tests.hub_fixtures import (
     REPO,
     TOKEN,
@@ -89,13 +90,18 @@ def retried(done: Run) -> list[str]:
 
 
 def test_what_may_mend_itself_is_tried_again_a_few_times(
-    site: Site, instance: dg.DagsterInstance
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert (RETRIES.max_retries, RETRIES.delay, RETRIES.backoff) == (2, 30, dg.Backoff.EXPONENTIAL)
+    assert (resources.RETRIES, SECONDS_TO_RETRY) == (2, 30)
+    monkeypatch.setattr(resources, "SECONDS_TO_RETRY", 0.01)
     site.hub.inject(Status(503), "revision", times=2 * ATTEMPTS)
     done = run(INGEST, instance)
     assert done.success
     assert retried(done) == ["shards", "shards"]
+    waits = [
+        e.step_retry_data.seconds_to_wait for e in done.result.all_events if e.is_step_up_for_retry
+    ]
+    assert waits == [0.01, 0.02]
     site.hub.inject(Status(503), "revision")
     done = run(INGEST, instance)
     assert list(done.failures) == ["shards"]
@@ -190,11 +196,24 @@ def test_a_hub_that_refuses_is_one_line(
     assert TOKEN.encode() not in everything(stored)
     with (
         dg.build_resources({"laion": Laion.from_environment()}) as resources,
-        pytest.raises(dg.Failure) as caught,
+        pytest.raises(dg.RetryRequested if may_help else dg.Failure),
         resources.laion.session() as session,
     ):
         fetch_shards(session)
-    assert caught.value.allow_retries == may_help
+
+
+def test_a_step_that_is_interrupted_is_not_tried_again(
+    site: Site, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("assets.pairs.load_listing", interrupted)
+    done = run(INGEST, instance)
+    assert not done.success
+    assert list(done.failures) == ["pairs"]
+    assert retried(done) == []
+    assert site.hub.file_gets(), "what came before it had been done"
 
 
 def test_what_could_not_be_fetched_is_all_that_is_fetched_next(

@@ -204,7 +204,7 @@ def test_columns_say_where_they_are_from(first: Run) -> None:
     assert all(described.values())
     assert described["resolution_counts", "width"] == "Width in px", "which says all there is"
     assert described["quarantine_counts", "shard"].endswith("(from shards.path)")
-    assert "valid_pairs.aesthetic" in described["score_histogram", "bin_lower"]
+    assert "valid_pairs.aesthetic" in described["scores_by_shard", "bin"]
     assert "valid_pairs.aesthetic" in described["score_summary", "p99"]
     lineage = first.metadata["resolution_counts"]["dagster/column_lineage"].deps_by_column
     assert dg.TableColumnDep(dg.AssetKey("pairs"), "width") in lineage["width"]
