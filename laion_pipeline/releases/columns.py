@@ -34,8 +34,9 @@ class Score(Column):
     """A column that holds a score of the pair, and all that is known of that score.
 
     `valid` is the range of a release that names none, and `label` names it on an axis. From one
-    whole number to the next there are `bins_per_unit` bins of its histogram, and `steps_per_unit`
-    thresholds of a filter, which keeps what is above where `higher_is_better`, else what is below.
+    whole number to the next there are `bins_per_unit` bins of its histogram, at the edges of which
+    are `steps_per_unit` thresholds of a filter, which keeps what is above where `higher_is_better`,
+    else what is below.
     """
 
     valid: Interval = field(kw_only=True)

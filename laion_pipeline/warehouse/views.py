@@ -53,23 +53,25 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
     """The views that save SQL from saying the same again and again, as queries.
 
     `scores` has a row for each score of a release, with what is known of it. `pair_scores` has a
-    row for each score of a valid pair: the name of the score, its value, the bin that holds it, the
-    strictest threshold that keeps it, and all columns of the pair. `pair_bins` has the valid pairs
+    row for each score of a valid pair: the name of the score, its value, the bin that holds it,
+    whether a threshold at the lower edge of that keeps it all the same, though none but the lower
+    scores are kept, and all columns of the pair. `pair_bins` has the valid pairs
     with the bin of each score, and `pair_captions` with what their captions are like. `filters` has
     a row for each published filter, and `pair_filters` a mask for each valid pair of those that
     keep it.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
-        f"SELECT '{score}' AS score, {score} AS value, {_bin(SCORES[score])} AS bin,"
-        f" {_step(SCORES[score])} AS step, valid_pairs.* FROM valid_pairs WHERE {score} IS NOT NULL"
+        f"SELECT '{score}' AS score, {score} AS value, {_on_edge(SCORES[score])} AS on_edge, *"
+        f" FROM (SELECT {_bin(SCORES[score])} AS bin, valid_pairs.* FROM valid_pairs"
+        f" WHERE {score} IS NOT NULL)"
         for score in release.scores
     ]
     bins = ", ".join(f"{_bin(score)} AS {score.name}_bin" for score in SCORES.values())
     none = f"FROM ({_facts(next(iter(SCORES.values())))}) WHERE false"
     captions = ", ".join(f"{sql} AS {name}" for name, sql in CAPTION_FACTS.items())
     nothing = (
-        "SELECT '' AS score, 0e0 AS value, CAST(0 AS BIGINT) AS bin, CAST(0 AS BIGINT) AS step,"
+        "SELECT '' AS score, 0e0 AS value, false AS on_edge, CAST(0 AS INTEGER) AS bin,"
         " valid_pairs.* FROM valid_pairs WHERE false"
     )
     return {
@@ -119,26 +121,20 @@ def _facts(score: Score) -> str:
 
 
 def _bin(score: Score) -> str:
-    """The bin that a score is in, counted from 0."""
-    return _rounded_down(score.name, score.bins_per_unit)
-
-
-def _step(score: Score) -> str:
-    """The strictest threshold that keeps a pair of that score, counted from 0."""
-    if score.higher_is_better:
-        return _rounded_down(score.name, score.steps_per_unit)
-    return f"-({_rounded_down(f'(-{score.name})', score.steps_per_unit)})"
-
-
-def _rounded_down(value: str, per_unit: int) -> str:
-    """How many edges there are up to a value from 0, `per_unit` of them a unit; less below 0.
+    """The bin that a score is in, counted from 0: how many edges there are up to it, less below 0.
 
     Multiplying rounds, so that next to an edge it may tell the wrong side. The edge that may have
     been reached is taken, and the double nearest to it, which dividing a whole number gives,
     decides whether it was.
     """
-    edge = f"floor({value} * {per_unit} + 1e-9)"
-    return f"(CAST({edge} AS BIGINT) - CAST({value} < {edge} / {per_unit} AS BIGINT))"
+    edge = f"floor({score.name} * {score.bins_per_unit} + 1e-9)"
+    is_below = f"{score.name} < {edge} / {score.bins_per_unit}"
+    return f"CAST(CASE WHEN {is_below} THEN {edge} - 1 ELSE {edge} END AS INTEGER)"
+
+
+def _on_edge(score: Score) -> str:
+    """Whether a filter that keeps lower scores up to the lower edge of the bin keeps this one."""
+    return "false" if score.higher_is_better else f"{score.name} = bin / {score.bins_per_unit}"
 
 
 def valid_pairs_query(release: Release, *more: str) -> str:

@@ -40,14 +40,13 @@ def bin_of(value: float, per_unit: int) -> int:
 
 
 def scores_by_shard(rows: Sequence[Row]) -> list[Line]:
-    counts: Counter[tuple[object, str, int, int]] = Counter()
+    counts: Counter[tuple[object, str, int, bool]] = Counter()
     for row in rows:
         for score in SCORES:
             if (value := row[score]) is not None:
-                per_unit = STEPS_PER_UNIT[score]
-                at_least = score in ("similarity", "aesthetic")
-                step = bin_of(value, per_unit) if at_least else -bin_of(-value, per_unit)
-                counts[row["shard_id"], score, bin_of(value, BINS_PER_UNIT[score]), step] += 1
+                number = bin_of(value, per_unit := BINS_PER_UNIT[score])
+                on_edge = score in ("punsafe", "pwatermark") and value == number / per_unit
+                counts[row["shard_id"], score, number, on_edge] += 1
     return sorted((*key, pairs) for key, pairs in counts.items())
 
 

@@ -42,7 +42,7 @@ TAMPERINGS = {
         "UPDATE scores_by_shard SET shard_id = 1 - shard_id",
         "DELETE FROM scores_by_shard WHERE shard_id = 0",
         "DELETE FROM scores_by_shard",
-        "INSERT INTO scores_by_shard VALUES (0, 'beauty', 0, 1, 5)",
+        "INSERT INTO scores_by_shard VALUES (0, 'beauty', 0, true, 5)",
     ],
     "score_histogram": [
         "UPDATE score_histogram SET pairs = pairs + 1 WHERE score = 'aesthetic' AND bin_lower = 8",

@@ -44,7 +44,7 @@ from tests.oracles.rows import assert_close, numbers
 
 COLUMNS = {
     "score_summary": "score pairs nulls minimum maximum mean stddev p01 p05 p25 p50 p75 p95 p99",
-    "scores_by_shard": "shard_id score bin step pairs",
+    "scores_by_shard": "shard_id score bin on_edge pairs",
     "score_histogram": "score bin_lower bin_upper pairs",
     "score_correlations": "measure other pairs pearson spearman",
     "score_joint_histogram": "x y x_lower x_upper y_lower y_upper pairs",

@@ -16,7 +16,7 @@ binned as (
         aesthetic_bin,
         punsafe_bin,
         pwatermark_bin,
-        cast(floor(log2(cast(width as double) * height) * bins.size) as bigint) as size_bin
+        cast(floor(log2(cast(width as double) * height) * bins.size) as integer) as size_bin
     from pair_bins
     cross join bins
 ),

@@ -2,9 +2,25 @@
 -- A score that is the better the higher it is keeps the pairs at or above the threshold, another
 -- those at or below it; which it is, and how many thresholds there are a unit, is in `scores`.
 -- Read the share before you filter: what is left after several filters is in no one row.
-with counted as (
-    select score, step, sum(pairs) as pairs
+-- Thresholds are edges of the bins in which scores are counted.
+with strictest as (
+    select
+        scores_by_shard.score,
+        cast(
+            case
+                when scores.higher_is_better
+                    then floor(bin * scores.steps_per_unit / scores.bins_per_unit)
+                when on_edge then ceil(bin * scores.steps_per_unit / scores.bins_per_unit)
+                else ceil((bin + 1) * scores.steps_per_unit / scores.bins_per_unit)
+            end as bigint
+        ) as step,
+        pairs
     from scores_by_shard
+    join scores on scores.score = scores_by_shard.score
+),
+counted as (
+    select score, step, sum(pairs) as pairs
+    from strictest
     group by score, step
 ),
 steps as (

@@ -1,14 +1,14 @@
 -- How many valid pairs of each shard have which score, counted in one pass for all tables that tell
--- of the whole release: bins and steps are counted from 0, as `scores` has them.
+-- of the whole release. Bins are counted from 0; how many there are a unit is in `scores`.
 select
     shard_id, -- The shard that the pairs are from
     score, -- Name of the score
     bin, -- The bin that holds the score, as in `score_histogram`
-    step, -- The strictest threshold that keeps the score, as in `score_thresholds`
+    on_edge, -- Whether it is the lowest score of the bin, where a filter keeps lower scores; else false
     cast(count(*) as bigint) as pairs -- Valid pairs of the shard with such a score
 from pair_scores
-group by shard_id, score, bin, step
-order by shard_id, score, bin, step;
+group by shard_id, score, bin, on_edge
+order by shard_id, score, bin, on_edge;
 
 -- A shard has as many pairs with a score as there are valid pairs that have it.
 select
