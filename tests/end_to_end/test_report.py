@@ -15,6 +15,7 @@ from laion_pipeline.report import EXTREMES_SHOWN, render_report
 from laion_pipeline.sources.sample.shards import generate_sample
 from tests.builders import SAMPLE, Row, load, make_tables, pair, pairs, tables, write_shard
 from tests.end_to_end.browser import browsing
+from tests.end_to_end.ui import eventually
 from tests.image_servers import answer, image, serving
 
 pytestmark = pytest.mark.slow
@@ -165,13 +166,12 @@ def test_dark_pages_have_dark_charts_and_paper_has_light_ones(page: Page) -> Non
     light = page.evaluate(source)
     assert page.evaluate(back) == "rgb(255, 255, 255)"
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function(f"{source} !== {light!r}")
-    dark = page.evaluate(source)
+    # Asked again and again from here: the page lets nobody evaluate a text as a script.
+    eventually(lambda: True if page.evaluate(source) != light else None)
     assert page.evaluate(back) != "rgb(255, 255, 255)"
     page.emulate_media(color_scheme="dark", media="print")
     assert page.evaluate(back) == "rgb(255, 255, 255)"
-    page.wait_for_function(f"{source} !== {dark!r}")
-    assert page.evaluate(source) == light
+    eventually(lambda: True if page.evaluate(source) == light else None)
 
 
 def test_captions_of_what_is_probably_unsafe_wait_for_a_click(page: Page) -> None:
