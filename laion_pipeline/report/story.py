@@ -60,7 +60,7 @@ STORY = (
         "Captions are what web pages said of their images, for people who cannot see them or for"
         " search engines.",
         charts=("top_words",),
-        tables=("caption_summary", "caption_words"),
+        tables=("caption_summary", "caption_words", "captions_by_shard"),
     ),
     Section(
         "hosts",

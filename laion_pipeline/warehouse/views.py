@@ -57,8 +57,8 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
     whether a threshold at the lower edge of that keeps it all the same, though none but the lower
     scores are kept, and all columns of the pair. `pair_bins` has the valid pairs
     with the bin of each score, and `pair_captions` with what their captions are like. `filters` has
-    a row for each published filter, and `pair_filters` a mask for each valid pair of those that
-    keep it.
+    a row for each published filter, and `pair_filters` beside what `pair_captions` has a mask of
+    those that keep the pair.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
@@ -109,7 +109,7 @@ def _pair_filters(captions: str) -> str:
     masks = " + ".join(
         f"CASE WHEN {condition} THEN {mask} ELSE 0 END" for condition, mask in _FILTER_MASKS.items()
     )
-    return f"SELECT {masks} AS mask FROM (SELECT {captions}, valid_pairs.* FROM valid_pairs)"
+    return f"SELECT {masks} AS mask, * FROM (SELECT {captions}, valid_pairs.* FROM valid_pairs)"
 
 
 def _facts(score: Score) -> str:

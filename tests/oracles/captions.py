@@ -4,6 +4,7 @@ import math
 import re
 import statistics
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from tests.oracles.rows import Line, Row, by_tenth, effect_size
@@ -43,6 +44,20 @@ PECULIARITIES: Mapping[str, Callable[[str], bool]] = {
         c.isalpha() and not unicodedata.name(c).startswith("LATIN ") for c in text
     ),
 }
+
+
+def captions_by_shard(rows: Sequence[Row]) -> list[Line]:
+    """Lengths and peculiarities; which filters keep a pair is another oracle's business."""
+    counts: Counter[tuple[object, str, int]] = Counter()
+    bits = dict(zip(list(PECULIARITIES)[1:], (1, 2, 4, 8, 16), strict=True))
+    for row in rows:
+        shard, text = row["shard_id"], row["text"]
+        counts[shard, "characters", len(text)] += 1
+        counts[shard, "words", len(text.split())] += 1
+        counts[
+            shard, "peculiarities", sum(b for p, b in bits.items() if PECULIARITIES[p](text))
+        ] += 1
+    return sorted((*key, pairs) for key, pairs in counts.items())
 
 
 def caption_summary(rows: Sequence[Row]) -> list[Line]:

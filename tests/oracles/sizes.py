@@ -2,9 +2,11 @@
 
 import math
 import statistics
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from tests.oracles.rows import Line, Row, by_tenth, effect_size
 
@@ -93,22 +95,27 @@ def _cut(width: int, height: int, across: int, down: int) -> Fraction:
 
 def crop_loss(rows: Sequence[Row]) -> list[Line]:
     lines: list[Line] = []
-    for side in (512, 768, 1024) if sizes(rows) else ():
+    counts = Counter(sizes(rows))
+    for side in (512, 768, 1024) if counts else ():
         for method, targets in (("bucketing", BUCKETS), ("centre crop", [(16, 16)])):
-            cuts: dict[str, list[Fraction]] = {"all": [], "large enough": []}
-            for size in sizes(rows):
+            cuts: dict[str, Counter[Fraction]] = {"all": Counter(), "large enough": Counter()}
+            for size, pairs in counts.items():
                 # Of two buckets that are as good the wider is taken.
                 bucket = min(targets, key=lambda b: (_cut(*size, *b), -b[0] / b[1]))
-                cuts["all"].append(_cut(*size, *bucket))
+                cuts["all"][_cut(*size, *bucket)] += pairs
                 if all(16 * s >= b * side for s, b in zip(size, bucket, strict=True)):
-                    cuts["large enough"].append(_cut(*size, *bucket))
-            small = len(cuts["all"]) - len(cuts["large enough"])
+                    cuts["large enough"][_cut(*size, *bucket)] += pairs
+            small = cuts["all"].total() - cuts["large enough"].total()
             for selection, lost in cuts.items():
-                ordered, n = sorted(lost), len(lost)
-                at = [ordered[-(-n * k // 100) - 1] if n else None for k in (25, 50, 75, 95)]
-                mean = sum(lost) / n if n else None
+                ordered, n = sorted(lost.items()), lost.total()
+                reached = list(accumulate(pairs for _, pairs in ordered))
+                at = [
+                    ordered[bisect_left(reached, -(-n * k // 100))][0] if n else None
+                    for k in (25, 50, 75, 95)
+                ]
+                mean = sum(cut * pairs for cut, pairs in ordered) / n if n else None
                 values = [value if value is None else float(value) for value in (mean, *at)]
-                share, upscaled = n / len(cuts["all"]), small if selection == "all" else 0
+                share, upscaled = n / counts.total(), small if selection == "all" else 0
                 lines.append((side, method, selection, n, share, upscaled, *values))
     return lines
 

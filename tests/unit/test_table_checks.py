@@ -132,6 +132,16 @@ TAMPERINGS = {
         "DELETE FROM similarity_by_caption WHERE tenth = 3",
         "DELETE FROM similarity_by_caption",
     ],
+    "captions_by_shard": [
+        "UPDATE captions_by_shard SET pairs = pairs + 1 WHERE measure = 'words' AND value = 5",
+        "UPDATE captions_by_shard SET pairs = NULL WHERE measure = 'words' AND value = 5",
+        "UPDATE captions_by_shard SET value = -1 WHERE measure = 'words' AND value = 5",
+        "UPDATE captions_by_shard SET measure = 'lines' WHERE measure = 'words'",
+        "UPDATE captions_by_shard SET shard_id = 1 - shard_id",
+        "DELETE FROM captions_by_shard WHERE measure = 'filters'",
+        "DELETE FROM captions_by_shard WHERE shard_id = 0",
+        "DELETE FROM captions_by_shard",
+    ],
     "caption_summary": [
         "UPDATE caption_summary SET pairs = pairs + 1 WHERE measure = 'words'",
         "UPDATE caption_summary SET pairs = -1, share = -1 WHERE measure = 'only digits'",

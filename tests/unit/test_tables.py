@@ -39,7 +39,7 @@ from tests.builders import (
     upstream,
     warehouse_at,
 )
-from tests.oracles import ORACLES, filters, hosts, scores, sizes
+from tests.oracles import ORACLES, captions, filters, hosts, scores, sizes
 from tests.oracles.rows import assert_close, numbers
 
 COLUMNS = {
@@ -57,6 +57,7 @@ COLUMNS = {
     " median_pixels small_share effect_size",
     "similarity_by_caption": "tenth lowest_similarity highest_similarity pairs mean_characters"
     " median_characters short_share only_digits_share only_digits_ratio effect_size",
+    "captions_by_shard": "shard_id measure value pairs",
     "caption_summary": "measure pairs share minimum p01 p05 p25 p50 p75 p95 p99 maximum mean",
     "caption_words": "rank word occurrences mean_aesthetic",
     "host_totals": "host pairs mean_aesthetic mean_punsafe mean_pwatermark watermarked_share",
@@ -401,6 +402,16 @@ def test_a_table_of_any_captions_is_right(name: str, rows: list[Row]) -> None:
     assert_close(compute(name, with_shard(rows)), ORACLES[name](rows))
 
 
+@given(rows=CAPTIONED_ROWS)
+def test_captions_of_any_shards_are_counted(rows: list[Row]) -> None:
+    table = with_shard(rows)
+    numbers = pa.array([place % 3 for place in range(len(rows))], pa.int32())
+    in_shards = table.set_column(table.schema.get_field_index("shard_id"), "shard_id", numbers)
+    found = compute("captions_by_shard", in_shards)
+    of_captions = [line for line in found if line[1] != "filters"]
+    assert of_captions == captions.captions_by_shard(in_shards.to_pylist())
+
+
 # What comes before, as, and after the host of a URL.
 BEFORE = st.sampled_from(["http://", "https://", "HTTPS://", "http://me@", "https://me:p@w@"])
 LABELS = st.sampled_from(["www", "cdn", "a-b", "x_y", "7", "Pins", "\u98df\u72ee"])
@@ -473,7 +484,7 @@ def test_filters_on_what_a_release_lacks_are_unknown(tmp_path: Path) -> None:
     warehouse = load_rows(
         tmp_path, pairs(20), Release(name="bare", columns=("url", "text", "punsafe"))
     )
-    materialize_table(warehouse, tables()["training_filters"], tmp_path)
+    make_tables(warehouse, tmp_path, "captions_by_shard", "training_filters")
     found = {
         (recipe, step): (alone, together)
         for recipe, step, alone, together in fetch(

@@ -2,11 +2,19 @@
 -- A hash is of URL and caption together. Images that only look alike are not seen: published counts
 -- find about 30 % of LAION-2B to be near-duplicates (Webster and others 2023, arXiv 2303.12733), so
 -- what is here is a lower bound. Other tables about duplicates are made from this one.
+with repeated as (
+    -- Numbers are compared much sooner than URLs: only those whose number repeats are read again.
+    select hash(url) as number
+    from valid_pairs
+    group by hash(url)
+    having count(*) > 1
+)
 select
     'url' as key, -- What is the same: 'url', or 'hash' of URL and caption
     url as value, -- The URL, or the hash in decimal digits
     count(*) as pairs -- Valid pairs that have it
 from valid_pairs
+where hash(url) in (select number from repeated)
 group by url
 having count(*) > 1
 union all

@@ -3,9 +3,10 @@
 -- filters are those of the second model (V2): on the scores of V1, which have another scale, such a
 -- filter says little.
 with masks as (
-    select mask, count(*) as pairs
-    from pair_filters
-    group by mask
+    select value as mask, sum(pairs) as pairs
+    from captions_by_shard
+    where measure = 'filters'
+    group by value
 ),
 steps as (
     select
