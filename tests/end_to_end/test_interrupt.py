@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from laion_pipeline.sources.sample.shards import generate_sample
 from tests.end_to_end.command import PROJECT, environment
 
 pytestmark = pytest.mark.slow
@@ -17,11 +18,18 @@ LOADED = "pairs: loaded"
 CHECKED = "checks on pairs"
 
 
-def start(place: Path) -> "subprocess.Popen[str]":
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("release")
+    generate_sample(folder, rows=20_000, shards=4)
+    return folder
+
+
+def start(place: Path, **settings: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "assets"],
         cwd=PROJECT,
-        env=environment(place),
+        env=environment(place, **settings),
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -63,16 +71,17 @@ def test_in_the_first_seconds(number: signal.Signals, seconds: float, tmp_path: 
     ],
 )
 def test_in_the_middle_time_and_again_and_then_to_the_end(
-    number: signal.Signals, moments: list[tuple[str, float]], tmp_path: Path
+    number: signal.Signals, moments: list[tuple[str, float]], tmp_path: Path, source: Path
 ) -> None:
+    settings = {"release": "laion2B-en-aesthetic", "source": str(source)}
     for line_begins, seconds in moments:
-        run = start(tmp_path)
+        run = start(tmp_path, **settings)
         assert run.stderr is not None
         assert any(line.startswith(line_begins) for line in run.stderr)
         time.sleep(seconds)
         run.send_signal(number)
         told(run)
-    again = start(tmp_path)
+    again = start(tmp_path, **settings)
     _, said = again.communicate(timeout=120)
     assert again.returncode == 0, said
     assert LOADED not in said, "what was loaded is loaded"

@@ -71,7 +71,7 @@ def test_a_check_that_blocks_does_so_in_any_run(data: Path, tmp_path: Path) -> N
     assert {path.name for path in (data / RELEASE).iterdir()} == {"warehouse.duckdb", "data_docs",
                                                                  "shards"}  # fmt: skip
     sized(tmp_path / "source", turned=False)
-    assert run().success
+    assert run(TABULAR).success
     assert run(dg.AssetSelection.assets("score_summary")).success
 
 
@@ -81,7 +81,7 @@ def test_rows_that_were_not_checked_since_they_changed_are_refused(
     generate_sample(tmp_path / "source", rows=1000, shards=2)
     assert run(INGEST - NO_CHECKS).success
     assert refusal("score_summary") == ("pairs has not been checked yet; materialize `pairs` first")
-    assert run().success
+    assert run(TABULAR).success
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
     assert run(INGEST - NO_CHECKS).success
     changed = "pairs has not been checked since its rows changed; materialize `pairs` first"
@@ -111,7 +111,7 @@ def test_tables_and_charts_of_other_rows_are_refused(data: Path, tmp_path: Path)
 
 def test_a_table_that_contradicts_itself_is_refused(data: Path, tmp_path: Path) -> None:
     generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert run().success
+    assert run(TABULAR).success
     tamper(data, "UPDATE check_results SET status = 'failed' WHERE asset = 'score_histogram'")
     said = refusal("aesthetic_distribution")
     assert said.startswith("nothing is made from score_histogram while a check fails: ")

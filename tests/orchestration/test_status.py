@@ -10,7 +10,7 @@ import pytest
 
 from assets.command import main
 from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
-from tests.orchestration.runs import INGEST, RELEASE, configured, query, run
+from tests.orchestration.runs import INGEST, RELEASE, TABULAR, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
 
 pytestmark = pytest.mark.slow
@@ -72,7 +72,7 @@ def test_a_failed_check_or_run_is_an_exit_status(
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
     with dg.DagsterInstance.from_config(str(home)) as instance:
-        assert run(instance=instance).success
+        assert run(TABULAR, instance).success
         code, said, text = status(capsys)
         assert code == 1
         assert set(said["failed"]) == {"pairs.similarity_range"}

@@ -402,14 +402,29 @@ def test_a_table_of_any_captions_is_right(name: str, rows: list[Row]) -> None:
     assert_close(compute(name, with_shard(rows)), ORACLES[name](rows))
 
 
+def in_shards(rows: Sequence[Row]) -> pa.Table:
+    numbers = pa.array([place % 3 for place in range(len(rows))], pa.int32())
+    return table_of(rows).append_column("shard_id", numbers)
+
+
 @given(rows=CAPTIONED_ROWS)
 def test_captions_of_any_shards_are_counted(rows: list[Row]) -> None:
-    table = with_shard(rows)
-    numbers = pa.array([place % 3 for place in range(len(rows))], pa.int32())
-    in_shards = table.set_column(table.schema.get_field_index("shard_id"), "shard_id", numbers)
-    found = compute("captions_by_shard", in_shards)
-    of_captions = [line for line in found if line[1] != "filters"]
-    assert of_captions == captions.captions_by_shard(in_shards.to_pylist())
+    table = in_shards(rows)
+    found = [line for line in compute("captions_by_shard", table) if line[1] != "filters"]
+    assert found == captions.captions_by_shard(table.to_pylist())
+
+
+@given(rows=CAPTIONED_ROWS)
+@example([pair(punsafe=value, similarity=value) for value in EDGES if 0 <= value <= 1])
+def test_scores_of_any_shards_are_counted(rows: list[Row]) -> None:
+    table = in_shards(rows)
+    assert compute("scores_by_shard", table) == scores.scores_by_shard(table.to_pylist())
+
+
+def test_tables_by_shard_of_the_sample_are_right(sample: Warehouse, valid: list[Row]) -> None:
+    assert fetch(sample, "FROM scores_by_shard") == scores.scores_by_shard(valid)
+    found = fetch(sample, "FROM captions_by_shard WHERE measure <> 'filters'")
+    assert found == captions.captions_by_shard(valid)
 
 
 # What comes before, as, and after the host of a URL.
