@@ -30,7 +30,7 @@ def query_by_shard(
 
     Ordered by all columns, so that the table is the same to the row whatever was kept.
     """
-    kept, others = _shards(connection, name, version_of(code_version, marking(connection)))
+    kept, others = _shards(connection, name, _version(connection, code_version))
     parts = [f"SELECT * FROM ({sql}\n) WHERE shard_id IN ({_listed(others)})"]
     if kept:
         parts.append(f"SELECT * FROM {quoted(name)} WHERE shard_id IN ({_listed(kept)})")
@@ -38,20 +38,27 @@ def query_by_shard(
 
 
 def record_counted(connection: duckdb.DuckDBPyConnection, name: str, code_version: str) -> None:
-    """Keep which shards a table by shard was counted of, each as it was loaded, and how."""
-    _create(connection)
+    """Keep which shards the table is now counted of, each as it was loaded, and how."""
     connection.execute(f"DELETE FROM {_COUNTED} WHERE name = ?", [name])
-    version = version_of(code_version, marking(connection))
     connection.execute(
-        f"INSERT INTO {_COUNTED} SELECT ?, ?, shard_id, loaded_at FROM shards", [name, version]
+        f"INSERT INTO {_COUNTED} SELECT ?, ?, shard_id, loaded_at FROM shards",
+        [name, _version(connection, code_version)],
     )
+
+
+def _version(connection: duckdb.DuckDBPyConnection, code_version: str) -> str:
+    """How a shard's rows are counted, and which of them are valid."""
+    return version_of(code_version, marking(connection))
 
 
 def _shards(
     connection: duckdb.DuckDBPyConnection, name: str, version: str
 ) -> tuple[list[int], list[int]]:
     """The shards whose lines stand, and the others; none stand of a table found to be wrong."""
-    _create(connection)
+    connection.execute(
+        f"CREATE TABLE IF NOT EXISTS {_COUNTED}"
+        " (name VARCHAR, version VARCHAR, shard_id INTEGER, loaded_at TIMESTAMP)"
+    )
     is_wrong = any(c.asset == name and c.status == "failed" for c in find_checks(connection))
     standing = connection.execute(
         f"SELECT shard_id, name IS NOT NULL FROM shards LEFT JOIN (FROM {_COUNTED} WHERE name = ?"
@@ -61,13 +68,6 @@ def _shards(
     ).fetchall()
     kept = [shard_id for shard_id, stands in standing if stands and not is_wrong]
     return kept, [shard_id for shard_id, _ in standing if shard_id not in set(kept)]
-
-
-def _create(connection: duckdb.DuckDBPyConnection) -> None:
-    connection.execute(
-        f"CREATE TABLE IF NOT EXISTS {_COUNTED}"
-        " (name VARCHAR, version VARCHAR, shard_id INTEGER, loaded_at TIMESTAMP)"
-    )
 
 
 def _listed(shard_ids: Sequence[int]) -> str:

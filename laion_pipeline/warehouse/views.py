@@ -54,9 +54,9 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
 
     `scores` has a row for each score of a release, with what is known of it. `pair_scores` has a
     row for each score of a valid pair: the name of the score, its value, the bin that holds it,
-    whether a threshold at the lower edge of that keeps it all the same, though none but the lower
-    scores are kept, and all columns of the pair. `pair_bins` has the valid pairs
-    with the bin of each score, and `pair_captions` with what their captions are like. `filters` has
+    whether it is the lowest of that bin (only of scores that are better the lower), and all columns
+    of the pair. `pair_bins` has the valid pairs with the bin of each score, and `pair_captions`
+    with what their captions are like. `filters` has
     a row for each published filter, and `pair_filters` beside what `pair_captions` has a mask of
     those that keep the pair.
     """
@@ -133,7 +133,7 @@ def _bin(score: Score) -> str:
 
 
 def _on_edge(score: Score) -> str:
-    """Whether a filter that keeps lower scores up to the lower edge of the bin keeps this one."""
+    """Whether it is the lowest score of its bin, which a filter up to there keeps."""
     return "false" if score.higher_is_better else f"{score.name} = bin / {score.bins_per_unit}"
 
 

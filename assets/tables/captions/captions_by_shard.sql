@@ -33,7 +33,7 @@ select
         when 7 then 'characters' when 11 then 'words' when 13 then 'peculiarities' else 'filters'
     end as measure, -- What is counted: the caption's length in 'characters' or 'words', its 'peculiarities', or the 'filters' that keep the pair
     cast(coalesce(characters, words, peculiarities, mask) as bigint) as value, -- The length; or a sum: of peculiarities 1 only digits, 2 all capitals, 4 HTML entities, 8 U+FFFD, 16 not Latin, of filters their masks in `filters`
-    cast(pairs as bigint) as pairs -- Valid pairs of the shard that have it
+    pairs -- Valid pairs of the shard that have it
 from counted
 order by shard_id, measure, value;
 

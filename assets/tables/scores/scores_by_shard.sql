@@ -5,7 +5,7 @@ select
     score, -- Name of the score
     bin, -- The bin that holds the score, as in `score_histogram`
     on_edge, -- Whether it is the lowest score of the bin, where a filter keeps lower scores; else false
-    cast(count(*) as bigint) as pairs -- Valid pairs of the shard with such a score
+    count(*) as pairs -- Valid pairs of the shard with such a score
 from pair_scores
 group by shard_id, score, bin, on_edge
 order by shard_id, score, bin, on_edge;
