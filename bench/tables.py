@@ -1,10 +1,11 @@
 """Derived tables, timed against a plain query by hand for the same question, side by side.
 
-    python -m bench.tables WAREHOUSE [TABLE ...] [--rounds 3] [--threads 2] [--memory 4GB]
+    python -m bench.tables WAREHOUSE [TABLE ...] [--rounds 3] [--memory 4GB]
 
 WAREHOUSE is the `warehouse.duckdb` of a run in which all tables were made. Both read it, in turn,
-each into a temporary table. Writes a line a table: the medians in seconds, and their ratio. Below 1
-means that ours is faster. Tables that sum the same table by shard are timed together with it.
+each into a temporary table and with the threads of a run. Writes a line a table: the medians in
+seconds, and their ratio. Below 1 means that ours is faster. Tables that sum the same table by shard
+are timed together with it.
 
 The plain queries are what one would write to see the answer: no ties broken, no bits kept the same
 from run to run, no nulls and no odd values thought of.
@@ -21,6 +22,7 @@ import duckdb
 
 from laion_pipeline.tables.by_shard import is_by_shard
 from laion_pipeline.tables.table import read_tables
+from laion_pipeline.warehouse.connections import Warehouse
 
 TABLES = Path(__file__).resolve().parent.parent / "assets" / "tables"
 
@@ -117,7 +119,6 @@ def main() -> None:
     parser.add_argument("warehouse", type=Path)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="by default all")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--memory", default="4GB")
     options = parser.parse_args()
     tables = {table.name: table for table in read_tables(TABLES)}
@@ -125,10 +126,8 @@ def main() -> None:
     for name in options.tables or PLAIN:
         by_shard = tuple(filter(is_by_shard, sorted(tables[name].sources)))
         together[by_shard or (name,)].append(name)
-    with duckdb.connect(
-        options.warehouse,
-        read_only=True,
-        config={"threads": options.threads, "memory_limit": options.memory},
+    with Warehouse(options.warehouse, options.memory, threads=None).connect(
+        read_only=True
     ) as connection:
         for by_shard, names in together.items():
             ours = [tables[name].sql for name in dict.fromkeys((*by_shard, *names))]

@@ -47,8 +47,12 @@ def record_counted(connection: duckdb.DuckDBPyConnection, name: str, code_versio
 
 
 def _version(connection: duckdb.DuckDBPyConnection, code_version: str) -> str:
-    """How a shard's rows are counted, and which of them are valid."""
-    return version_of(code_version, marking(connection))
+    """How a shard's rows are counted, which of them are valid, and what the views make of them."""
+    views = connection.execute(
+        "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary"
+        " ORDER BY view_name"
+    ).fetchall()
+    return version_of(code_version, marking(connection), views)
 
 
 def _shards(

@@ -74,7 +74,13 @@ def test_it_is_what_counting_everything_gives(
 @pytest.mark.parametrize("name", BY_SHARD)
 @pytest.mark.parametrize(
     "because",
-    ["its SQL has changed", "the rules have changed", "it was dropped", "its check has failed"],
+    [
+        "its SQL has changed",
+        "a view has changed",
+        "the rules have changed",
+        "it was dropped",
+        "its check has failed",
+    ],
 )
 def test_everything_is_counted_again(
     because: str, name: str, warehouse: Warehouse, shards: Path
@@ -84,6 +90,8 @@ def test_everything_is_counted_again(
     match because:
         case "its SQL has changed":
             change(warehouse, "UPDATE counted_shards SET version = 'another'")
+        case "a view has changed":
+            change(warehouse, "CREATE OR REPLACE VIEW values_present AS SELECT 1 AS another")
         case "the rules have changed":
             change(warehouse, "COMMENT ON COLUMN pairs.defects IS 'other rules'")
         case "it was dropped":
