@@ -88,9 +88,7 @@ def record(connection: duckdb.DuckDBPyConnection, results: Results, copy: Path) 
 
 def has_downloads(connection: duckdb.DuckDBPyConnection) -> bool:
     """Whether any results were ever recorded."""
-    found = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_name = ?", [DOWNLOADS]
-    )
+    found = connection.execute(f"SELECT 1 FROM duckdb_tables() WHERE table_name = '{DOWNLOADS}'")
     return bool(found.fetchall())
 
 

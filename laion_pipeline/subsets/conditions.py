@@ -19,6 +19,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.lists import read_hosts, read_urls
 from laion_pipeline.subsets.ranges import RANGES
+from laion_pipeline.subsets.terms import has_any_term
 from laion_pipeline.text import listed
 
 # The ranges that are of captions.
@@ -90,22 +91,18 @@ def _languages(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
     )
 
 
-# Without case and accents: as it is asked for, and as captions are.
-_FOLDED = "replace(translate(lower(strip_accents({})), 'ς', 'σ'), 'ß', 'ss')"
-_NEITHER = r"[^\p{L}\p{N}]"
-
-
 def _captions(chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection) -> Iterator[Condition]:
-    whole = "the words" if chosen.whole_words else "the letters"
+    whole_words = chosen.whole_words
+    whole = "the words" if whole_words else "the letters"
     for term in chosen.caption_all:
-        yield _has([term], f"caption has {whole} {listed([term])}", chosen, connection)
-    if chosen.caption_any:
-        words = f"caption has any of {listed(chosen.caption_any)}"
-        yield _has(chosen.caption_any, words, chosen, connection)
-    if chosen.caption_none:
-        words = f"caption has none of {listed(chosen.caption_none)}"
-        found = _has(chosen.caption_none, words, chosen, connection)
-        yield Condition(words, f"NOT ({found.sql})", found.values)
+        found, values = has_any_term(connection, [term], whole_words=whole_words)
+        yield Condition(f"caption has {whole} {listed([term])}", found, values)
+    if terms := chosen.caption_any:
+        found, values = has_any_term(connection, terms, whole_words=whole_words)
+        yield Condition(f"caption has any of {listed(terms)}", found, values)
+    if terms := chosen.caption_none:
+        found, values = has_any_term(connection, terms, whole_words=whole_words)
+        yield Condition(f"caption has none of {listed(terms)}", f"NOT ({found})", values)
     if pattern := chosen.caption_regex:
         try:
             connection.execute("SELECT regexp_matches('', ?)", [pattern])
@@ -114,40 +111,6 @@ def _captions(chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection) -> It
             raise SettingsError(f"caption_regex: {reason}") from error
         words = f"caption matches {listed([pattern])}"
         yield Condition(words, "regexp_matches(text, ?)", [pattern])
-
-
-def _has(
-    terms: Sequence[str], words: str, chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection
-) -> Condition:
-    """That a caption has one of the terms.
-
-    Regular expressions are slow: where all characters are ASCII, captions need no folding, and
-    what has not the letters of a term need not be looked at for its words.
-    """
-    rows = [
-        connection.execute(f"SELECT f, regexp_escape(f) FROM (SELECT {_FOLDED.format('?')} AS f)",
-                           [term]).fetchall()[0]
-        for term in terms
-    ]  # fmt: skip
-    letters = "|".join(escaped for _, escaped in rows)
-    if not chosen.whole_words:
-        bounded = letters
-    else:
-        bounded = "|".join(
-            (f"(?:^|{_NEITHER})" if folded[:1].isalnum() else "")
-            + escaped
-            + (f"(?:$|{_NEITHER})" if folded[-1:].isalnum() else "")
-            for folded, escaped in rows
-        )
-    folded_text = _FOLDED.format("text")
-    return Condition(
-        words,
-        "CASE WHEN strlen(text) = length(text)"
-        " THEN CASE WHEN regexp_matches(text, ?) THEN regexp_matches(text, ?) ELSE false END"
-        f" WHEN regexp_matches({folded_text}, ?) THEN regexp_matches({folded_text}, ?)"
-        " ELSE false END",
-        [f"(?i)(?:{letters})", f"(?i)(?:{bounded})", f"(?:{letters})", f"(?:{bounded})"],
-    )
 
 
 # The host of an address, and the names that end it.

@@ -102,7 +102,8 @@ def select(
         kept.fill([*numbers, *texts[:1]], texts[1:], limit=most_rows and most_rows + 1)
         steps += kept.reached(texts)
     if most_rows and steps[len(numbers) + bool(texts)].pairs > most_rows:
-        steps = _counted(connection, [*numbers, *texts])
+        if texts:
+            steps = _counted(connection, [*numbers, *texts])
         every = max(1, -(-4 * steps[-1].pairs // most_rows))
         kept.fill([*numbers, *texts], every=every)
     steps += [kept.step(each.words, each.sql, each.values) for each in lists]

@@ -77,7 +77,7 @@ FILTERS = st.fixed_dictionaries(
     {"seed": st.integers(0, 3), "order": st.sampled_from(ORDERS)},
     optional={
         "caption_all": st.lists(TERMS, min_size=1, max_size=2),
-        "caption_any": st.lists(TERMS, min_size=1, max_size=3),
+        "caption_any": st.lists(TERMS, min_size=1, max_size=5),
         "caption_none": st.lists(TERMS, min_size=1, max_size=2),
         "caption_regex": st.sampled_from(["[0-9]{3}", "^[A-Z]", "(?i)PHOTO|view$"]),
         "whole_words": st.booleans(),
@@ -153,6 +153,9 @@ WORDS = [
     ("İstanbul", "istanbul", True), ("C++ code", "c++", True), ("c+", "c++", False),
     ("고양이 사진", "사진", True), ("고양이사진", "사진", False), ("x'; drop table pairs; -- y",
      "'; drop table pairs; --", True), ("a.c", "abc", False), ("abc", "a.c", False),
+    ("Dreß", "dress", True), ("dreßed", "dress", False), ("a glaß bowl", "glass bowl", True),
+    ("gla\u0308s\u0301s\u0323", "glass", True), ("\u212aelvin", "kelvin", True),
+    ("ßs", "sss", True),
     ("100%", "100%", True), ("back\\slash", "k\\s", False), ("двери", "ДВЕРИ", True),
 ]  # fmt: skip
 
