@@ -13,8 +13,8 @@ _ACCENTED = r"\x{AA}-\x{24F}\x{1E00}-\x{1EFF}\x{212A}\x{212B}\p{M}"
 _PLAIN = re.compile("[a-z0-9 ]+")
 # So many terms are found sooner by looking for each in turn; patterns of more take longest.
 _FEW = 3
-# So many letters tell most captions that have a term from others.
-_ENOUGH = 8
+# So many letters tell most captions that have a term from others; long patterns take long.
+_ENOUGH = 4
 
 
 def has_any_term(
@@ -36,14 +36,14 @@ def has_any_term(
     patterns = [_bounded(*row) if whole_words else row[1] for row in rows]
     wanted = f"(?:{'|'.join(patterns)})"
     in_ascii, values = "regexp_matches(text, ?)", [f"(?i){wanted}"]
+    letters = " OR ".join("regexp_matches(text, ?)" for _ in rows)
     if len(rows) <= _FEW:
-        letters = " OR ".join("regexp_matches(text, ?)" for _ in rows)
         in_ascii = f"CASE WHEN {letters} THEN {in_ascii} ELSE false END"
         values = [*(f"(?i){escaped}" for _, escaped in rows), *values]
     in_others = f"regexp_matches({_FOLDED.format('text')}, ?)"
     if len(rows) <= _FEW and all(_PLAIN.fullmatch(folded) for folded, _ in rows):
-        in_others = f"CASE WHEN regexp_matches(text, ?) THEN {in_others} ELSE false END"
-        values.append(f"(?i)(?:{'|'.join(_with_accents(folded) for folded, _ in rows)})")
+        in_others = f"CASE WHEN {letters} THEN {in_others} ELSE false END"
+        values += [_with_accents(folded) for folded, _ in rows]
     return (
         f"CASE WHEN strlen(text) = length(text) THEN {in_ascii} ELSE {in_others} END",
         [*values, wanted],
@@ -64,4 +64,4 @@ def _with_accents(folded: str) -> str:
     for place in range(1, len(first)):
         if folded[place - 1 : place + 1] == "ss":  # which may be one ß
             letters[place] = f"(?:{letters[place]})?"
-    return "".join(letters)
+    return f"(?i){''.join(letters)}"
