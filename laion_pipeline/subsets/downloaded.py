@@ -19,7 +19,8 @@ from laion_pipeline.releases.columns import COLUMNS
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, OF_CAPTIONS
 from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export, write
-from laion_pipeline.subsets.selecting import Selected, Step
+from laion_pipeline.subsets.keeping import Step
+from laion_pipeline.subsets.selecting import Selected
 from laion_pipeline.subsets.trainers import TRAINERS, Places
 from laion_pipeline.warehouse.provenance import Provenance
 

@@ -11,7 +11,8 @@ from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, HOST, OF_CAPTIONS
 from laion_pipeline.subsets.filter import SubsetFilter
-from laion_pipeline.subsets.selecting import Selected, Step, select
+from laion_pipeline.subsets.keeping import Step
+from laion_pipeline.subsets.selecting import Selected, select
 from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.views import valid_pairs_query
 

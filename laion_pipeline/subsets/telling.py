@@ -21,7 +21,7 @@ def told(shown: Preview) -> str:
         for step in shown.steps
     ]
     if shown.every > 1:
-        lines += ["", f"what follows is of one pair in {shown.every:,}, by a hash of its place"]
+        lines += ["", f"what follows is of one pair in {shown.every:,}"]
     if shown.looked_at is not None and shown.hosts:
         few = f"characters, words and hosts are of {shown.looked_at:,} pairs, the first ones loaded"
         lines += ["", few]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.release import find_release
 from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.subsets import selecting
 from laion_pipeline.subsets.conditions import CHOSEN
 from laion_pipeline.subsets.filter import ORDERS, SubsetFilter
 from laion_pipeline.subsets.presets import PRESETS
@@ -205,6 +206,27 @@ def test_of_many_pairs_a_part_is_kept_and_counts_are_scaled(sample: Connection) 
     assert [s.about for s in part.steps] == [False] * (len(part.steps) - 1) + [True]
     assert math.isclose(part.steps[-1].pairs, exact.steps[-1].pairs, rel_tol=0.3)
     assert {row["url"] for row in some} <= {row["url"] for row in every}
+
+
+def test_of_very_many_pairs_the_texts_of_some_shards_are_searched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "_ONE_SHARD_IN", 3)
+    monkeypatch.setattr(selecting, "_TELLING", 100)
+    generate_sample(tmp_path / "shards", rows=4000, shards=12)
+    with load(tmp_path / "shards").connect(read_only=True) as connection:
+        for word, in_part in (("and", True), ("watercolor", False)):
+            chosen = SubsetFilter.of({"caption_any": [word], "hosts_denied": ["a.org"]}, "given")
+            exact, every = found(connection, chosen)
+            part, some = found(connection, chosen, most_rows=1000)
+            assert [step.about for step in part.steps] == [False, False, in_part, in_part]
+            for step, exactly in zip(part.steps, exact.steps, strict=True):
+                assert math.isclose(step.pairs, exactly.pairs, rel_tol=0.2 if in_part else 0)
+            assert {row["url"] for row in some} <= {row["url"] for row in every}
+            assert {row["shard_id"] for row in some} == (
+                {0, 3, 6, 9} if in_part else {row["shard_id"] for row in every}
+            )
+            assert part.every == (3 if in_part else 1)
 
 
 REFUSED = [
