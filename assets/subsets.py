@@ -1,6 +1,7 @@
 """A subset as an asset: its filter is given in the Launchpad, its pairs lie in `exports`."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
@@ -8,14 +9,15 @@ import dagster as dg
 from pydantic import Field, create_model
 
 from assets.resources import Laion
-from assets.shown import table_of
+from assets.shown import rounded, table_of
 from assets.ui.links import file_link
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.session import Session
 from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.preview import QUANTILES, Preview
 from laion_pipeline.subsets.subset import Subset
-from laion_pipeline.subsets.telling import told
+from laion_pipeline.subsets.telling import told_examples
 from laion_pipeline.subsets.verifying import CHECKED, verify
 
 
@@ -112,10 +114,26 @@ def _metadata(made: Export, session: Session) -> dict[str, Any]:
         "path": dg.MetadataValue.path(made.folder),
         **{name: file_link(session, made.folder / name) for name in (PAIRS, MANIFEST)},
         "files": table_of([{"file": n, "sha256": digest} for n, digest in made.files.items()]),
-        "funnel": table_of(
-            [{"condition": step.words, "pairs": step.pairs} for step in made.preview.steps]
+        **_preview(made.preview),
+    }
+
+
+def _preview(shown: Preview) -> dict[str, Any]:
+    heads = [f"{100 * share:g} %" for share in QUANTILES]
+    live = {} if shown.live is None else {"links_expected_live": rounded(shown.live)}
+    return {
+        "funnel": table_of([{"condition": s.words, "pairs": s.pairs} for s in shown.steps]),
+        "quantiles": table_of(
+            [
+                {"of": name, **dict(zip(heads, map(rounded, values), strict=True))}
+                for name, values in shown.quantiles.items()
+            ]
         ),
-        "preview": dg.MetadataValue.text(told(made.preview)),
+        "commonest_hosts": table_of([asdict(host) for host in shown.hosts]),
+        **live,
+        "first_pairs": table_of(
+            [{"size": size, "caption": caption} for size, caption in told_examples(shown)]
+        ),
     }
 
 

@@ -21,8 +21,8 @@ _KEYS = {
 # Of many pairs, texts are searched in one shard of so many only, where there are enough of them...
 _ONE_SHARD_IN = 16
 _FEWEST_SHARDS = 4
-# ... and so many pairs found, so that their number is right to 1 %.
-_TELLING = 10_000
+# ... and so many pairs found, so that their number is right to some 3 %.
+_TELLING = 1_000
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def told(shown: Preview) -> str:
     if shown.hosts:
         lines += ["", *_told_hosts(shown)]
         lines += ["", "  first pairs"]
-        lines += [f"  {_example(row, shown.unsafe_from)}" for row in shown.examples]
+        lines += [f"  {size:>13}  {caption}" for size, caption in told_examples(shown)]
     else:
         lines += ["", "no pair is left; loosen the condition after which there are none"]
     return "\n".join(lines)
@@ -63,9 +63,16 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _example(row: Row, unsafe_from: float) -> str:
+def told_examples(shown: Preview) -> Sequence[tuple[str, str]]:
+    """The size and the caption of its first pairs, as far as they are fit to be shown."""
+    return [(_size(row), _caption(row, shown.unsafe_from)) for row in shown.examples]
+
+
+def _size(row: Row) -> str:
+    return "size unknown" if row["width"] is None else f"{row['width']} x {row['height']}"
+
+
+def _caption(row: Row, unsafe_from: float) -> str:
     punsafe = row["punsafe"]
     hidden = isinstance(punsafe, float) and punsafe >= unsafe_from
-    caption = "(probably unsafe)" if hidden else displayable(str(row["text"]), _CAPTION_CHARACTERS)
-    size = "size unknown" if row["width"] is None else f"{row['width']} x {row['height']}"
-    return f"{size:>13}  {caption}"
+    return "(probably unsafe)" if hidden else displayable(str(row["text"]), _CAPTION_CHARACTERS)

@@ -52,7 +52,12 @@ def test_a_filter_is_written_shown_and_checked(data: Path, tmp_path: Path) -> No
     assert told["pairs.parquet"].endswith("/files/exports/photos/pairs.parquet")
     assert "kohya.json" in {record.data["file"] for record in told["files"]}
     assert {record.data["condition"] for record in told["funnel"]} >= {"punsafe <= 0.05"}
-    assert "commonest hosts" in told["preview"]
+    quantiles = {record.data["of"]: record.data for record in told["quantiles"]}
+    assert quantiles["aesthetic"]["5 %"] >= 7.2
+    hosts = [record.data for record in told["commonest_hosts"]]
+    assert 0 < sum(host["pairs"] for host in hosts) <= 40
+    assert len(told["first_pairs"]) == 10
+    assert " x " in told["first_pairs"][0].data["size"]
     assert {name: done.checks[f"subset.{name}"].passed for name in CHECKED} == dict.fromkeys(
         CHECKED, True
     )
