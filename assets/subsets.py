@@ -129,7 +129,12 @@ def _preview(shown: Preview) -> dict[str, Any]:
                 for name, values in shown.quantiles.items()
             ]
         ),
-        "commonest_hosts": table_of([asdict(host) for host in shown.hosts]),
+        "commonest_hosts": table_of(
+            [
+                {name: value for name, value in asdict(host).items() if value is not None}
+                for host in shown.hosts
+            ]
+        ),
         **live,
         "first_pairs": table_of(
             [{"size": size, "caption": caption} for size, caption in told_examples(shown)]

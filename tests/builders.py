@@ -206,9 +206,10 @@ def tables() -> Mapping[str, Table]:
 
 def make_tables(warehouse: Warehouse, folder: Path, *names: str) -> None:
     """Make derived tables, by default all of them, each after those that it reads."""
-    for name, table in tables().items():
-        if name in names or not names:
-            materialize_table(warehouse, table, folder)
+    with warehouse.kept_open():
+        for name, table in tables().items():
+            if name in names or not names:
+                materialize_table(warehouse, table, folder)
 
 
 def create_shorthands(connection: duckdb.DuckDBPyConnection) -> None:

@@ -20,7 +20,6 @@ from laion_pipeline.charts.thresholds import THRESHOLD_CURVES
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.sample.shards import generate_sample
-from laion_pipeline.tables.table import materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance
 from tests.builders import (
@@ -30,9 +29,9 @@ from tests.builders import (
     fetch,
     load,
     load_rows,
+    make_tables,
     pair,
     pairs,
-    tables,
     upstream,
     warehouse_at,
 )
@@ -44,9 +43,7 @@ DRAWN_FROM = {name for chart in CHARTS for name in chart.tables}
 def with_tables(warehouse: Warehouse) -> Warehouse:
     """The warehouse with every table made that a chart reads."""
     needed = DRAWN_FROM.union(*map(upstream, DRAWN_FROM))
-    for name in tables():
-        if name in needed:
-            materialize_table(warehouse, tables()[name], warehouse.file.parent / "tables")
+    make_tables(warehouse, warehouse.file.parent / "tables", *needed)
     return warehouse
 
 
@@ -129,16 +126,26 @@ def test_the_same_tables_give_the_same_bytes(
     assert again.svg.read_bytes() == drawn[chart.name].svg.read_bytes()
 
 
+@pytest.fixture(scope="module")
+def one_row(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    row = pair(aesthetic=10.0, punsafe=1.0, similarity=-1.0)
+    return made(tmp_path_factory.mktemp("one-row"), [row])
+
+
 @NAMED
-def test_one_row_is_drawn(chart: Chart, tmp_path: Path) -> None:
-    warehouse = made(tmp_path, [pair(aesthetic=10.0, punsafe=1.0, similarity=-1.0)])
-    title = render_chart(warehouse, chart, tmp_path / "charts").drawing.title
+def test_one_row_is_drawn(chart: Chart, one_row: Warehouse, tmp_path: Path) -> None:
+    title = render_chart(one_row, chart, tmp_path).drawing.title
     assert title == "No host has 10 pairs in this release" or "No " not in title
 
 
+@pytest.fixture(scope="module")
+def no_rows(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return made(tmp_path_factory.mktemp("no-rows"), [pair(text="")])
+
+
 @NAMED
-def test_no_data_is_a_message(chart: Chart, tmp_path: Path) -> None:
-    result = render_chart(made(tmp_path, [pair(text="")]), chart, tmp_path / "charts")
+def test_no_data_is_a_message(chart: Chart, no_rows: Warehouse, tmp_path: Path) -> None:
+    result = render_chart(no_rows, chart, tmp_path)
     assert result.drawing.title.startswith("No ")
     assert read_drawing(result.png) == result.drawing
 
@@ -164,13 +171,21 @@ def test_no_scores_at_all_are_a_message(tmp_path: Path) -> None:
     assert result.drawing.title == "No scored pairs in this release"
 
 
+@pytest.fixture(
+    scope="module", params=["url text", "url text similarity width"], ids=["texts", "some"]
+)
+def few_columns(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Warehouse:
+    release = Release(name="bare", columns=tuple(request.param.split()))
+    return made(tmp_path_factory.mktemp("few-columns"), pairs(30), release)
+
+
 @NAMED
-@pytest.mark.parametrize("columns", [("url", "text"), ("url", "text", "similarity", "width")])
 def test_a_chart_is_drawn_of_whatever_columns_there_are(
-    chart: Chart, columns: tuple[str, ...], tmp_path: Path
+    chart: Chart, few_columns: Warehouse, tmp_path: Path
 ) -> None:
-    warehouse = made(tmp_path, pairs(30), Release(name="bare", columns=columns))
-    assert render_chart(warehouse, chart, tmp_path / "charts").drawing.title
+    assert render_chart(few_columns, chart, tmp_path).drawing.title
 
 
 def test_words_that_no_font_can_write_are_told(

@@ -215,7 +215,7 @@ def test_each_revision_has_one_profile_however_often_it_runs(tmp_path: Path) -> 
 
 def test_history_needs_pairs_and_the_tables_of_scores(tmp_path: Path) -> None:
     with pytest.raises(WarehouseError, match="no warehouse yet"):
-        make_tables(warehouse_at(tmp_path / "none.duckdb"), tmp_path, HISTORY)
+        materialize_table(warehouse_at(tmp_path / "none.duckdb"), tables()[HISTORY], tmp_path)
     warehouse = load_rows(tmp_path, pairs(2))
     with pytest.raises(WarehouseError, match=r"there is no score_\w+$"):
         make_tables(warehouse, tmp_path, HISTORY)

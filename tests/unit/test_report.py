@@ -93,9 +93,10 @@ def prepared(folder: Path, release: Release = SAMPLE) -> tuple[Warehouse, Paths]
     warehouse = load(paths.shards, release)
     with warehouse.connect() as connection:
         record_checks(connection, CHECKS)
-    for table in tables().values():
-        result = materialize_table(warehouse, table, paths.tables)
-        check_table(warehouse, table, result.rows)
+    with warehouse.kept_open():
+        for table in tables().values():
+            result = materialize_table(warehouse, table, paths.tables)
+            check_table(warehouse, table, result.rows)
     return warehouse, paths
 
 
