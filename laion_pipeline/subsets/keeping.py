@@ -87,7 +87,7 @@ def _place(chosen: SubsetFilter, release: Release, *, bare: bool) -> str:
 
 
 class Kept:
-    """The pairs in `CHOSEN`, one of `every` that there are, of which each step leaves some."""
+    """The pairs in `CHOSEN`, of which each step leaves some; each may stand for several."""
 
     def __init__(
         self,
@@ -99,7 +99,12 @@ class Kept:
     ) -> None:
         self._connection, self._release, self._bare = connection, release, bare
         self._place = _place(chosen, release, bare=bare)
-        self.every = 1
+        self._each = 1.0
+
+    @property
+    def every(self) -> int:
+        """Of about how many pairs one is kept."""
+        return round(self._each)
 
     def fill(
         self,
@@ -108,13 +113,11 @@ class Kept:
         every: int = 1,
         limit: int | None = None,
         shards: Sequence[int] = (),
-        scale: float = 1,
     ) -> None:
         """Keep what meets the conditions, and of each how many of the `later` ones it `reached`.
 
-        Of some `shards` only if given, each pair of which stands for `scale` pairs of all.
+        Of some `shards` only if given, one of `every` by a hash of its place, no more than `limit`.
         """
-        self.every = round(every * scale)
         facts = "".join(f"{CAPTION_FACTS[name]} AS {name}, " for name in OF_CAPTIONS)
         source = valid_pairs_query(self._release, "rowid AS row")
         measured = _on_captions(conditions)
@@ -137,6 +140,14 @@ class Kept:
             [value for condition in [*later, *conditions] for value in condition.values],
         )
 
+    def stand_for(self, pairs: int) -> None:
+        """Let those that are kept stand for so many, so that no step can leave more."""
+        self._each = max(1.0, pairs / max(1, self._rows()))
+
+    def _rows(self) -> int:
+        ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
+        return int(rows)
+
     def reached(self, conditions: Sequence[Condition]) -> Sequence[Step]:
         """What the conditions leave that `fill` was given: the last one first, then the later."""
         found = self._connection.execute(
@@ -156,14 +167,13 @@ class Kept:
     def step(self, words: str, kept: str = "true", values: Sequence[str] = ()) -> Step:
         """What is left of them where `kept` is true."""
         self._connection.execute(f"DELETE FROM {CHOSEN} WHERE ({kept}) IS NOT TRUE", values)
-        ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
-        return Step(words, rows * self.every, self.every > 1, kept, values)
+        return Step(words, round(self._rows() * self._each), self._each > 1, kept, values)
 
     def first(self, limit: int, order: str, pairs: int, *, cut: bool) -> Step:
         """The first ones of the subset; the others are left out where it is to be `cut`."""
         words = f"the first {limit:,}, {order}"
         if not cut:
-            return Step(words, min(limit, pairs))
+            return Step(words, min(limit, pairs), self._each > 1 and pairs < limit)
         return self.step(
             words, f"rowid IN (SELECT rowid FROM {CHOSEN} ORDER BY place, rowid LIMIT {limit})"
         )

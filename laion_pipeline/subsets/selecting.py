@@ -125,20 +125,19 @@ def _fill_with_part(
     part = counted(connection, [*numbers, *texts], shards) if shards else []
     if part and part[-1].pairs >= _TELLING:
         scale = steps[-1].pairs / part[len(numbers)].pairs
-        kept.fill(
-            [*numbers, *texts],
-            every=_thinned(part[-1].pairs, most_rows),
-            shards=shards,
-            scale=scale,
-        )
+        every = _thinned(part[-1].pairs, most_rows)
+        kept.fill([*numbers, *texts], every=every, shards=shards)
         found = part[len(numbers) + 1 :]
-        return [*steps, *(replace(s, pairs=round(s.pairs * scale), about=True) for s in found)]
+        steps = [*steps, *(replace(s, pairs=round(s.pairs * scale), about=True) for s in found)]
+        kept.stand_for(steps[-1].pairs)
+        return steps
     if texts:
         left = _fill_with_all(kept, numbers, texts, most_rows)
         if left[0].pairs <= most_rows:
             return [*steps, *left]
         steps = counted(connection, [*numbers, *texts])
     kept.fill([*numbers, *texts], every=_thinned(steps[-1].pairs, most_rows))
+    kept.stand_for(steps[-1].pairs)
     return list(steps)
 
 

@@ -36,12 +36,13 @@ def has_any_term(
     patterns = [_bounded(*row) if whole_words else row[1] for row in rows]
     wanted = f"(?:{'|'.join(patterns)})"
     in_ascii, values = "regexp_matches(text, ?)", [f"(?i){wanted}"]
+    are_few = len(rows) <= _FEW
     letters = " OR ".join("regexp_matches(text, ?)" for _ in rows)
-    if len(rows) <= _FEW:
+    if are_few:
         in_ascii = f"CASE WHEN {letters} THEN {in_ascii} ELSE false END"
         values = [*(f"(?i){escaped}" for _, escaped in rows), *values]
     in_others = f"regexp_matches({_FOLDED.format('text')}, ?)"
-    if len(rows) <= _FEW and all(_PLAIN.fullmatch(folded) for folded, _ in rows):
+    if are_few and all(_PLAIN.fullmatch(folded) for folded, _ in rows):
         in_others = f"CASE WHEN {letters} THEN {in_others} ELSE false END"
         values += [_with_accents(folded) for folded, _ in rows]
     return (

@@ -56,9 +56,8 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
     row for each score of a valid pair: the name of the score, its value, the bin that holds it,
     whether it is the lowest of that bin (only of scores that are better the lower), and all columns
     of the pair. `pair_bins` has the valid pairs with the bin of each score, and `pair_captions`
-    with what their captions are like. `filters` has
-    a row for each published filter, and `pair_filters` beside what `pair_captions` has a mask of
-    those that keep the pair.
+    with what their captions are like. `filters` has a row for each published filter, and
+    `pair_filters` beside what `pair_captions` has a mask of those that keep the pair.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [

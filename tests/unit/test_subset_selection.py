@@ -229,6 +229,22 @@ def test_of_very_many_pairs_the_texts_of_some_shards_are_searched(
             assert part.every == (3 if in_part else 1)
 
 
+def test_a_list_leaves_no_more_than_there_were_where_a_part_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "_ONE_SHARD_IN", 3)
+    monkeypatch.setattr(selecting, "_TELLING", 10)
+    (tmp_path / "gone.txt").write_text("nobody.example\n", "utf-8")
+    nobody = {"opt_out_hosts": [str(tmp_path / "gone.txt")]}
+    generate_sample(tmp_path / "shards", rows=4000, shards=12)
+    with load(tmp_path / "shards").connect(read_only=True) as connection:
+        for fields in ({"caption_any": ["and"]}, {"aesthetic": {"at_least": 7.1}}):
+            chosen = SubsetFilter.of({**fields, **nobody}, "given")
+            steps = found(connection, chosen, most_rows=100)[0].steps
+            assert steps[-1].about
+            assert steps[-1].pairs == steps[-2].pairs
+
+
 REFUSED = [
     ({}, "it keeps every pair: give at least one condition"),
     ({"order": "random", "seed": 3}, "it keeps every pair"),
