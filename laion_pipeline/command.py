@@ -4,6 +4,7 @@ Exit status: 0; 1 when it could not be done; 2 when a setting or a filter is wro
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LaionError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    except BrokenPipeError:  # whoever read has stopped, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     finally:
         terminal.reset(shown)
     return 0

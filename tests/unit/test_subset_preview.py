@@ -1,7 +1,10 @@
 """A look at a subset: numbers, hosts and first pairs, as text that is safe to print."""
 
+import os
 import re
 import statistics
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -150,6 +153,15 @@ def test_a_file_or_a_warehouse_that_is_not_there(
     Path("mine.toml").write_text('caption_all = ["a"]')
     assert main(["subset", "preview", "mine.toml"]) == 1
     assert "no warehouse yet" in capsys.readouterr().err
+
+
+def test_a_reader_may_stop_before_the_end() -> None:
+    command = [sys.executable, "-m", "laion_pipeline.command", "subset", "presets"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, "")
 
 
 def test_presets_are_listed_with_their_sources(capsys: pytest.CaptureFixture[str]) -> None:
