@@ -40,7 +40,14 @@ def prepare_home(session: Session) -> None:
             raise told from error
         raise SettingsError(f"LAION_DATA_DIR: {told}") from error
     publish_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text("utf-8"))
+    enter_home(session)
+
+
+def enter_home(session: Session) -> bool:
+    """Have Dagster read what is stored in the release's folder; whether anything is."""
+    home = session.paths.dagster
     os.environ["DAGSTER_HOME"] = str(home)
+    return (home / "dagster.yaml").is_file()
 
 
 def open_instance(session: Session, program: str) -> dg.DagsterInstance:

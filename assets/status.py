@@ -3,10 +3,10 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import dagster as dg
 
+from assets.home import enter_home
 from assets.tables import code_version
 from laion_pipeline.contract.thresholds import Verdict
 from laion_pipeline.quality.results import RecordedCheck, tally
@@ -18,19 +18,19 @@ _TOLD: tuple[Verdict, ...] = ("failed", "warned")
 
 def tell_status(session: Session, *, as_json: bool) -> tuple[str, int]:
     """What there is to tell, and the exit status: 1 when the last run or a check failed."""
-    status, run = read_status(session, code_version()), _last_run(session.paths.dagster)
+    status, run = read_status(session, code_version()), _last_run(session)
     failed = bool(status.checks_that("failed")) or (run is not None and run.dagster_run.is_failure)
     text = _as_json(status, run) if as_json else _as_text(status, run)
     return text, int(failed)
 
 
-def _last_run(home: Path) -> dg.RunRecord | None:
-    if not (home / "dagster.yaml").is_file():
+def _last_run(session: Session) -> dg.RunRecord | None:
+    if not enter_home(session):
         return None
     from sqlalchemy.exc import DBAPIError
 
     try:
-        with dg.DagsterInstance.from_config(str(home)) as instance:
+        with dg.DagsterInstance.get() as instance:
             return next(iter(instance.get_run_records(limit=1)), None)
     except DBAPIError:  # damaged: the next run moves it aside, and tells
         return None

@@ -99,6 +99,14 @@ def test_progress_names_each_stage(first: Outcome) -> None:
     assert len(first.err.splitlines()) < 10 + len(tables()) + len(CHARTS), "a line for each"
 
 
+def test_it_is_told_where_the_release_stands(first: Outcome) -> None:
+    said = run_assets(first.place, "status")
+    assert said.status == 0, said.err
+    assert "100,000" in said.out
+    assert "out of date: nothing" in said.out
+    assert re.search(r"^last run: [0-9a-f]{8}, success, ended ", said.out, re.MULTILINE)
+
+
 def test_files_are_where_the_interface_says(first: Outcome) -> None:
     written = {str(path.relative_to(first.data)) for path in first.data.rglob("*")}
     assert interface_files("sample") <= written

@@ -9,6 +9,8 @@ import dagster as dg
 import pytest
 
 from assets.command import main
+from assets.home import prepare_home
+from laion_pipeline.session import Session
 from tests.hub_fixtures import REPO, Site, hub_site, other_shard, small_shards
 from tests.orchestration.runs import INGEST, RELEASE, TABULAR, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
@@ -63,16 +65,16 @@ def test_what_is_loaded_and_what_has_changed(
 
 
 def test_a_failed_check_or_run_is_an_exit_status(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     columns = clean_columns(100)
     columns["similarity"][:50] = [2.0] * 50
     write(tmp_path / "source", columns, "zz.parquet")
-    home = data / RELEASE / "dagster"
-    home.mkdir(parents=True)
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    monkeypatch.setenv("DAGSTER_HOME", "to be restored")
+    prepare_home(Session.open())
+    with dg.DagsterInstance.get() as instance:
         assert run(TABULAR, instance).success
+        monkeypatch.delenv("DAGSTER_HOME")  # as it is where a person asks
         code, said, text = status(capsys)
         assert code == 1
         assert set(said["failed"]) == {"pairs.similarity_range"}
