@@ -1,6 +1,6 @@
 """The same work by hand: one plain DuckDB script that loads, checks and makes every table.
 
-    python -m bench.by_hand SHARDS FOLDER [--threads 2] [--memory 4GB]
+    python -m bench.by_hand SHARDS FOLDER [--threads N] [--memory 4GB]
 
 It is what one would write to get there: nothing verified, nothing kept for another run, no history,
 no chart and no report. Prints the seconds of each stage as JSON.
@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import duckdb
+import psutil
 
 from bench.tables import PLAIN
 
@@ -29,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("shards", type=Path)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=psutil.cpu_count())
     parser.add_argument("--memory", default="4GB")
     options = parser.parse_args()
     config = {

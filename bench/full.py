@@ -3,10 +3,11 @@
     make bench                            at 5,000,000 rows
     BENCH_ROWS=52068913 make bench        at V1's size: an hour or more, and 40 GB of disk
 
-Each contender runs in a process of its own, `BENCH_ROUNDS` times (3), with `BENCH_MEMORY` (4GB)
-and `BENCH_THREADS` (2) for DuckDB, on made-up shards in V1's layout, which are kept for the next
-time in `BENCH_FOLDER` (data/bench). Writes the medians to `bench/results` as JSON and Markdown,
-with a chart.
+Each contender runs in a process of its own, `BENCH_ROUNDS` times (3), with `BENCH_MEMORY` (4GB) for
+DuckDB and as many threads as it takes by itself or as `BENCH_THREADS` says, on made-up shards in
+V1's layout, which are kept for the next time in `BENCH_FOLDER` (data/bench). `BENCH_CONTENDERS` are
+those that run, with commas between them, by default all. Writes the medians to `bench/results` as
+JSON and Markdown, with a chart; where the memory is not 4GB, the files say so in their names.
 """
 
 import json
@@ -33,6 +34,7 @@ from bench.subjects import by_subject
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RELEASE = "laion2B-en-aesthetic"
+_MEMORY = "4GB"
 _LIBRARIES = ("duckdb", "pyarrow", "dagster", "great-expectations", "polars", "pandas")
 
 
@@ -43,13 +45,20 @@ class Setup:
     rows: int
     rounds: int
     memory: str
-    threads: int
+    threads: int | None
     folder: Path
+    contenders: tuple[str, ...]
 
     @property
     def shards(self) -> Path:
         """Where the shards are."""
         return self.folder / f"shards-{self.rows}"
+
+    @property
+    def results(self) -> Path:
+        """Where the results go, but for how the files end."""
+        memory = "" if self.memory == _MEMORY else f"-{self.memory}"
+        return RESULTS / f"{self.rows}{memory}"
 
     @classmethod
     def from_environment(cls) -> "Setup":
@@ -57,9 +66,10 @@ class Setup:
         return cls(
             int(os.environ.get("BENCH_ROWS", "5000000")),
             int(os.environ.get("BENCH_ROUNDS", "3")),
-            os.environ.get("BENCH_MEMORY", "4GB"),
-            int(os.environ.get("BENCH_THREADS", "2")),
+            os.environ.get("BENCH_MEMORY", _MEMORY),
+            int(os.environ.get("BENCH_THREADS", "0")) or None,
             Path(os.environ.get("BENCH_FOLDER", "data/bench")).resolve(),
+            tuple(filter(None, os.environ.get("BENCH_CONTENDERS", "").split(","))),
         )
 
 
@@ -75,6 +85,7 @@ def main() -> None:
         "polars, 4 tables": _frames("polars"),
         "pandas, 4 tables": _frames("pandas"),
     }
+    contenders = {name: contenders[name] for name in setup.contenders or contenders}
     taken: dict[str, list[Usage]] = {name: [] for name in contenders}
     for number in range(setup.rounds):
         for name, run in contenders.items():
@@ -92,8 +103,10 @@ def main() -> None:
 
 def _by_hand(setup: Setup, place: Path) -> Usage:
     command = [sys.executable, "-m", "bench.by_hand", str(setup.shards), str(place / "made")]
-    limits = ["--threads", str(setup.threads), "--memory", setup.memory]
-    usage, out = measured([*command, *limits], place, os.environ)
+    command += ["--memory", setup.memory]
+    if setup.threads:
+        command += ["--threads", str(setup.threads)]
+    usage, out = measured(command, place, os.environ)
     usage.stages = last_line(out)
     return usage
 
@@ -105,7 +118,7 @@ def _pipeline(setup: Setup, place: Path) -> Usage:
         "LAION_SOURCE": str(setup.shards),
         "LAION_DATA_DIR": str(place),
         "LAION_MEMORY_LIMIT": setup.memory,
-        "LAION_THREADS": str(setup.threads),
+        "LAION_THREADS": str(setup.threads or ""),
         "LAION_SCHEDULE": "",
     }
     usage, _ = measured([sys.executable, "-m", "assets"], place, {**kept, **settings})
@@ -160,7 +173,7 @@ def _write(setup: Setup, medians: Mapping[str, Usage]) -> None:
         "made_up": "the shards are generated",
         "medians": {name: asdict(usage) for name, usage in medians.items()},
     }
-    place = RESULTS / str(setup.rows)
+    place = setup.results
     place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     place.with_suffix(".md").write_text(_told(setup, medians), "utf-8")
     draw(medians, setup.rows, place.with_suffix(".png"))
@@ -169,8 +182,10 @@ def _write(setup: Setup, medians: Mapping[str, Usage]) -> None:
 
 def _told(setup: Setup, medians: Mapping[str, Usage]) -> str:
     lines = [
-        f"Medians of {setup.rounds} rounds on {setup.rows:,} made-up rows in V1's layout, DuckDB"
-        f" within {setup.memory} and {setup.threads} threads.",
+        f"{'Medians of' if setup.rounds > 1 else 'In'} {setup.rounds}"
+        f" round{'s' if setup.rounds > 1 else ''} on {setup.rows:,} made-up rows in V1's layout,"
+        f" DuckDB within {setup.memory}"
+        + (f" and with {setup.threads} threads." if setup.threads else "."),
         "",
         "| | wall | CPU | peak memory | read | written | peak disk |",
         "|---|---:|---:|---:|---:|---:|---:|",

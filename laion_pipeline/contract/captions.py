@@ -33,11 +33,16 @@ _WORDS = (
     f"CASE WHEN regexp_matches(text, '^ | $|  |[^\\P{{Z}} ]|[\\x{{1}}-\\x{{1f}}\\x{{85}}]')"
     f" THEN len(regexp_extract_all(text, '[^{BLANKS}]+')) ELSE len(string_split(text, ' ')) END"
 )
+# Most captions show three words soon, when their words need not be counted.
+_FEW_WORDS = (
+    f"CASE WHEN regexp_matches(text, '[!-~] [!-~]+ [!-~]') THEN false ELSE {_WORDS} < 3 END"
+)
 
 # What the view `pair_captions` says of each valid pair's caption.
 CAPTION_FACTS: Mapping[str, str] = {
     "characters": "length(text)",
     "words": _WORDS,
+    "has_few_words": _FEW_WORDS,
     "only_digits": ONLY_DIGITS,
     "all_capitals": _ALL_CAPITALS,
     "has_entity": HAS_ENTITY,

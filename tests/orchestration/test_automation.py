@@ -1,8 +1,10 @@
 """What runs by itself: jobs, the schedule, and sensors that look for something new."""
 
 import json
-from collections.abc import Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import dagster as dg
 import pytest
@@ -28,8 +30,30 @@ def instance() -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+class Finished(NamedTuple):
+    """A place whose source has been refreshed from, and the run that did it, with its instance."""
+
+    place: Path
+    instance: dg.DagsterInstance
+    run: Run
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Finished]:
+    place = tmp_path_factory.mktemp("finished")
+    generate_sample(place / "source", rows=1000, shards=2)
+    with dg.DagsterInstance.ephemeral() as instance:
+        with configured(place / "data", place / "source"):
+            run = launch("refresh", instance)
+        assert run.success
+        assert set(run.metadata) == ASSETS
+        yield Finished(place, instance, run)
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Iterator[Path]:
+def data(tmp_path: Path, finished: Finished) -> Iterator[Path]:
+    """A copy of its data folder, to be changed; that of its source lies beside it."""
+    shutil.copytree(finished.place, tmp_path, dirs_exist_ok=True)
     with configured(tmp_path / "data", tmp_path / "source"):
         yield tmp_path / "data"
 
@@ -40,11 +64,25 @@ def site(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Site]:
         yield site
 
 
-def launch(job: str, instance: dg.DagsterInstance) -> Run:
+def launch(job: str, instance: dg.DagsterInstance, *only: str) -> Run:
+    """Run a job, or no more than some of its assets."""
     result = defs.resolve_job_def(job).execute_in_process(
-        instance=instance, run_config=_QUIET, raise_on_error=False
+        instance=instance,
+        run_config=_QUIET,
+        raise_on_error=False,
+        asset_selection=[dg.AssetKey(name) for name in only] or None,
     )
     return Run(result)
+
+
+# Of a refresh these say whether it takes all for done: then the last makes nothing.
+TELLING = ("shards", "pairs", "quarantine")
+
+
+def takes_all_for_done(instance: dg.DagsterInstance) -> bool:
+    done = launch("refresh", instance, *TELLING)
+    assert done.success
+    return "quarantine" not in done.metadata
 
 
 def tick(name: str, instance: dg.DagsterInstance, cursor: str | None = None) -> SensorExecutionData:
@@ -61,26 +99,28 @@ def requests(said: SensorExecutionData | ScheduleExecutionData) -> Sequence[dg.R
 
 
 def test_a_refresh_with_nothing_new_ends_at_once_and_says_so(
-    data: Path, tmp_path: Path, instance: dg.DagsterInstance, caplog: pytest.LogCaptureFixture
+    data: Path, finished: Finished, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "laion_pipeline")
-    generate_sample(tmp_path / "source", rows=1000, shards=2)
-    first = launch("refresh", instance)
-    assert first.success
-    assert set(first.metadata) == ASSETS
     report = (data / RELEASE / "report.html").stat().st_mtime_ns
-    caplog.clear()
-    again = launch("refresh", instance)
+    again = launch("refresh", finished.instance)
     assert again.success
     assert any("nothing new at revision" in record.getMessage() for record in caplog.records)
     assert set(again.metadata) == {"shards", "pairs", "report"}  # the last two only said again
-    assert again.metadata["pairs"] == first.metadata["pairs"]
+    assert again.metadata["pairs"] == finished.run.metadata["pairs"]
     assert again.checks == {}
     assert (data / RELEASE / "report.html").stat().st_mtime_ns == report
+    (data / RELEASE / "report.html").unlink()
+    assert not takes_all_for_done(finished.instance)
+
+
+def test_a_refresh_with_a_new_shard_makes_everything_anew(
+    data: Path, tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    assert takes_all_for_done(instance)
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
     assert set(launch("refresh", instance).metadata) == ASSETS
-    (data / RELEASE / "report.html").unlink()
-    assert set(launch("refresh", instance).metadata) == ASSETS
+    assert takes_all_for_done(instance)
 
 
 def test_a_commit_with_the_same_shards_has_nothing_new(
@@ -108,28 +148,36 @@ def test_a_commit_with_the_same_shards_has_nothing_new(
     assert len(requests(tick("new_revision", instance)) or []) == 1
 
 
-def test_what_was_not_finished_is_not_taken_for_done(
-    data: Path, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert launch("refresh", instance).success
-    own = tmp_path / "contract.toml"
+def _another_contract(folder: Path, patch: pytest.MonkeyPatch) -> None:
+    own = folder / "contract.toml"
     own.write_text("[similarity_range]\nerror_above = 0.5\n")
-    monkeypatch.setenv("LAION_CONTRACT", str(own))
-    assert set(launch("refresh", instance).metadata) == ASSETS
-    monkeypatch.setenv("LAION_MAX_SHARDS", "1")
-    assert set(launch("refresh", instance).metadata) == ASSETS
-    # Of the last run's, which had another table's SQL.
+    patch.setenv("LAION_CONTRACT", str(own))
+
+
+def _fewer_shards(_: Path, patch: pytest.MonkeyPatch) -> None:
+    patch.setenv("LAION_MAX_SHARDS", "1")
+
+
+def _another_tables_sql(_: Path, patch: pytest.MonkeyPatch) -> None:
     for asset in ("pairs", "report"):
-        monkeypatch.setattr(f"assets.{asset}.code_version", lambda: "changed")
-    assert set(launch("refresh", instance).metadata) == ASSETS
+        patch.setattr(f"assets.{asset}.code_version", lambda: "changed")
+
+
+@pytest.mark.usefixtures("data")
+@pytest.mark.parametrize("change", [_another_contract, _fewer_shards, _another_tables_sql])
+def test_what_was_not_finished_is_not_taken_for_done(
+    tmp_path: Path,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    change: Callable[[Path, pytest.MonkeyPatch], None],
+) -> None:
+    change(tmp_path, monkeypatch)
+    assert not takes_all_for_done(instance)
 
 
 def test_a_refresh_with_nothing_new_hides_no_check_that_blocks(
-    data: Path, tmp_path: Path, instance: dg.DagsterInstance
+    data: Path, instance: dg.DagsterInstance
 ) -> None:
-    generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert launch("refresh", instance).success
     tamper(data, "DELETE FROM pairs WHERE rowid = 7")
     assert not launch("validate", instance).success
     again = launch("refresh", instance)
@@ -139,8 +187,6 @@ def test_a_refresh_with_nothing_new_hides_no_check_that_blocks(
 def test_the_rows_can_be_checked_and_analysed_as_they_are(
     data: Path, tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
-    generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert launch("refresh", instance).success
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
     validated = launch("validate", instance)
     assert validated.success
@@ -242,13 +288,11 @@ def test_an_error_is_told_and_waited_out(
     assert len(requests(fourth)) == 1
 
 
-def test_a_folder_that_changes_is_seen(
-    data: Path, tmp_path: Path, instance: dg.DagsterInstance
-) -> None:
-    generate_sample(tmp_path / "source", rows=1000, shards=2)
-    assert len(requests(tick("new_files", instance))) == 1
+@pytest.mark.usefixtures("data")
+def test_a_folder_that_changes_is_seen(tmp_path: Path, instance: dg.DagsterInstance) -> None:
+    assert len(requests(tick("new_files", instance))) == 1  # copies, which no run has seen yet
     assert "not needed" in str(tick("new_revision", instance).skip_message)
-    assert launch("refresh", instance).success
+    assert takes_all_for_done(instance)
     assert "waiting for " in str(tick("new_files", instance).skip_message)
     write(tmp_path / "source", clean_columns(50), "zz.parquet")
     keys = {requests(tick("new_files", instance))[0].run_key for _ in range(2)}

@@ -22,6 +22,8 @@ edges as (
     from ranked
     cross join (select count(*) as pairs from valid_pairs where similarity is not null)
 ),
+-- Captions are as long as many others: most of what there is to compute is computed once for each
+-- length.
 placed as (
     select
         case
@@ -36,26 +38,40 @@ placed as (
             when similarity <= e9 then 9
             else 10
         end as tenth,
-        similarity,
         characters,
-        words,
-        only_digits
+        count(*) as pairs,
+        min(similarity) as lowest,
+        max(similarity) as highest,
+        sum(case when has_few_words then 1 else 0 end) as short,
+        sum(case when only_digits then 1 else 0 end) as only_digits
     from pair_captions
     cross join edges
     where similarity is not null
+    group by tenth, characters
+),
+-- The pairs of a tenth in order of the captions' length, to find the one or two in the middle.
+lined_up as (
+    select
+        *,
+        sum(pairs) over (partition by tenth order by characters) as up_to,
+        sum(pairs) over (partition by tenth) as of_tenth
+    from placed
 ),
 summed as (
     select
         tenth,
-        min(similarity) as lowest,
-        max(similarity) as highest,
-        count(*) as pairs,
-        sum(characters) as characters,
-        sum(characters * characters) as squares,
-        median(characters) as median_characters,
-        sum(case when words < 3 then 1 else 0 end) as short,
-        sum(case when only_digits then 1 else 0 end) as only_digits
-    from placed
+        min(lowest) as lowest,
+        max(highest) as highest,
+        cast(sum(pairs) as bigint) as pairs,
+        sum(characters * pairs) as characters,
+        sum(cast(characters as hugeint) * characters * pairs) as squares,
+        cast(
+            min(case when up_to * 2 >= of_tenth then characters end)
+            + min(case when up_to * 2 > of_tenth then characters end) as double
+        ) / 2 as median_characters,
+        cast(sum(short) as bigint) as short,
+        cast(sum(only_digits) as bigint) as only_digits
+    from lined_up
     group by tenth
 ),
 compared as (

@@ -7,33 +7,54 @@ with ranked as (
     from valid_pairs
     where similarity is not null and width is not null and height is not null
 ),
-placed as (
+-- The same sizes come again and again: what there is to compute is computed once for each.
+sized as (
     select
         (rank - 1) * 10 // known.pairs + 1 as tenth,
-        similarity,
-        least(width, height) as side,
-        cast(width as double) * height as pixels,
-        -- in units of 2^-24, whose sums are exact
-        cast(log2(cast(width as double) * height) * 16777216 as bigint) as size
+        width,
+        height,
+        count(*) as pairs,
+        min(similarity) as lowest,
+        max(similarity) as highest
     from ranked
     cross join (
         select count(*) as pairs
         from valid_pairs
         where similarity is not null and width is not null and height is not null
     ) as known
+    group by tenth, width, height
+),
+measured as (
+    select
+        *,
+        cast(width as double) * height as pixels,
+        -- in units of 2^-24, whose sums are exact
+        cast(log2(cast(width as double) * height) * 16777216 as hugeint) as size
+    from sized
+),
+-- The pairs of a tenth in order of their pixels, to find the one or two in the middle.
+lined_up as (
+    select
+        *,
+        sum(pairs) over (partition by tenth order by pixels) as up_to,
+        sum(pairs) over (partition by tenth) as of_tenth
+    from measured
 ),
 summed as (
     select
         tenth,
-        min(similarity) as lowest,
-        max(similarity) as highest,
-        count(*) as pairs,
-        cast(sum(cast(pixels as hugeint)) as double) / count(*) as mean_pixels,
-        median(pixels) as median_pixels,
-        sum(case when side < 256 then 1 else 0 end) as small,
-        sum(size) as sizes,
-        sum(size * size) as squares
-    from placed
+        min(lowest) as lowest,
+        max(highest) as highest,
+        cast(sum(pairs) as bigint) as pairs,
+        cast(sum(cast(pixels as hugeint) * pairs) as double) / sum(pairs) as mean_pixels,
+        (
+            min(case when up_to * 2 >= of_tenth then pixels end)
+            + min(case when up_to * 2 > of_tenth then pixels end)
+        ) / 2 as median_pixels,
+        cast(sum(case when least(width, height) < 256 then pairs else 0 end) as bigint) as small,
+        sum(size * pairs) as sizes,
+        sum(size * size * pairs) as squares
+    from lined_up
     group by tenth
 ),
 compared as (
