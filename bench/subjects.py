@@ -13,6 +13,8 @@ _OTHERS = {
     **{chart.name: "charts and report" for chart in CHARTS},
 }  # fmt: skip
 OTHER = "other"
+# The pipeline's second run, with what it had made before.
+REFRESH = "pipeline, 1 shard new"
 # What there is beside the stages: starting, importing, ending.
 AROUND = "start and end"
 
