@@ -41,9 +41,10 @@ def the_error(outcome: Outcome) -> str:
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """Each wrong setting's, two processes at a time."""
+    places = tmp_path_factory.mktemp("wrong")  # which two threads must not ask for at once
 
     def run(name: str) -> Outcome:
-        place = tmp_path_factory.getbasetemp() / f"wrong-{name}"
+        place = places / name
         place.mkdir()
         (place / "file").write_text(A_FILE)
         settings, _ = WRONG_SETTINGS[name]
@@ -110,10 +111,10 @@ BAD_SOURCES: dict[str, tuple[Callable[[Path], None], tuple[str, ...]]] = {
 @pytest.fixture(scope="module")
 def failures(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcome]:
     """What each bad source leads to, two processes at a time."""
+    places, sources = (tmp_path_factory.mktemp(what) for what in ("bad", "source"))
 
     def run(name: str) -> Outcome:
-        place = tmp_path_factory.getbasetemp() / f"bad-{name}"
-        source = tmp_path_factory.getbasetemp() / f"source-{name}"
+        place, source = places / name, sources / name
         source.mkdir()
         BAD_SOURCES[name][0](source)
         return run_assets(place, release=V1, source=str(source))
