@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.by_hand import _statements
+from bench.growth import DOCUMENT, Result, read_results, renewed
 from bench.measuring import Usage, last_line, measured
 from bench.shards import generate
 from bench.subjects import AROUND, OTHER, by_subject
@@ -76,3 +77,22 @@ def test_every_stage_has_a_subject(shards: Path) -> None:
     assert sorted_ones[AROUND] == 1000 - len(set(stages))
     assert OTHER not in sorted_ones
     assert {*PLAIN} <= {file.stem for file in TABLES.rglob("*.sql")}
+
+
+def test_the_document_on_scaling_shows_the_results_that_there_are() -> None:
+    document = DOCUMENT.read_text("utf-8")
+    assert renewed(document, read_results()) == document
+
+
+def test_more_rows_are_drawn_out_in_a_straight_line_from_the_two_largest_sizes() -> None:
+    results = [
+        Result(rows, "4GB", {"pipeline": Usage(wall_seconds=20 + rows / 1e6, peak_disk_bytes=rows)})
+        for rows in (1_000_000, 10_000_000, 50_000_000)
+    ]
+    told = renewed(
+        "<!-- table: larger -->\n<!-- end -->\n<!-- table: growth -->\nold\n<!-- end -->\n", results
+    )
+    assert "| 166,000,000 | 186 s | 0.2 GB |" in told
+    assert "| 2,300,000,000 | 39 min | 2.3 GB |" in told
+    assert "| 1,000,000 | 4GB | 21 s | 21.0 s |" in told
+    assert "old" not in told

@@ -1,0 +1,129 @@
+"""What more rows cost: the results of each size side by side, as docs/scaling.md shows them.
+
+    python -m bench.growth
+
+Writes the tables of docs/scaling.md anew, from what `make bench` left in `bench/results`.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.full import RESULTS
+from bench.measuring import Usage
+from bench.subjects import REFRESH, by_subject
+
+DOCUMENT = RESULTS.parent.parent / "docs" / "scaling.md"
+_TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
+# Releases that are larger than what was run: LAION-2B-multi's aesthetic part and others of a size.
+_LARGER = (166_000_000, 1_300_000_000, 2_300_000_000)
+_MEMORY = "4GB"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found at a size: the medians of each contender."""
+
+    rows: int
+    memory_limit: str
+    medians: Mapping[str, Usage]
+
+    @classmethod
+    def read(cls, file: Path) -> "Result":
+        """What a file of results says."""
+        found = json.loads(file.read_text("utf-8"))
+        medians = {name: Usage(**usage) for name, usage in found["medians"].items()}
+        return cls(found["rows"], found["memory_limit"], medians)
+
+    @property
+    def pipeline(self) -> Usage:
+        """What the pipeline took."""
+        return self.medians["pipeline"]
+
+
+def read_results() -> Sequence[Result]:
+    """All results, the smallest first, and of a size that with the least memory first."""
+    found = map(Result.read, RESULTS.glob("*.json"))
+    return sorted(found, key=lambda result: (result.rows, result.pipeline.peak_memory_bytes))
+
+
+def renewed(document: str, results: Sequence[Result]) -> str:
+    """The document with its tables made of the results."""
+    alike = [result for result in results if result.memory_limit == _MEMORY]
+    tables = {"growth": _growth(results), "stages": _stages(alike), "larger": _larger(alike)}
+    return _TABLE.sub(lambda place: place[1] + tables[place[2]], document)
+
+
+def _growth(results: Iterable[Result]) -> str:
+    def row(result: Result) -> Sequence[str]:
+        took = result.pipeline
+        by_hand, refresh = (result.medians.get(name) for name in ("by hand", REFRESH))
+        return (
+            f"{result.rows:,}",
+            result.memory_limit,
+            _time(took.wall_seconds),
+            f"{took.wall_seconds / result.rows * 1e6:.1f} s",
+            _time(took.cpu_seconds),
+            _size(took.peak_memory_bytes),
+            _size(took.peak_disk_bytes),
+            _time(by_hand.wall_seconds) if by_hand else "",
+            f"{took.wall_seconds / by_hand.wall_seconds:.2f}" if by_hand else "",
+            f"{refresh.wall_seconds / took.wall_seconds:.2f}" if refresh else "",
+        )
+
+    titles = (
+        "rows", "limit", "wall", "a million rows", "CPU", "peak memory", "peak disk", "by hand",
+        "pipeline / by hand", "1 shard new / all",
+    )  # fmt: skip
+    return _markdown(titles, map(row, results))
+
+
+def _stages(results: Sequence[Result]) -> str:
+    subjects = [by_subject(result.pipeline) for result in results]
+    most = sorted(subjects[-1], key=lambda name: -subjects[-1][name])
+    titles = ("seconds of", *(f"{result.rows:,}" for result in results))
+    return _markdown(
+        titles, ((name, *(f"{each.get(name, 0):.1f}" for each in subjects)) for name in most)
+    )
+
+
+def _larger(results: Sequence[Result]) -> str:
+    """What more rows would take if each took as much as those between the two largest sizes."""
+    less, most = results[-2:]
+
+    def at(rows: int, name: str) -> float:
+        ends = [float(getattr(result.pipeline, name)) for result in (less, most)]
+        each = (ends[1] - ends[0]) / (most.rows - less.rows)
+        return ends[1] + each * (rows - most.rows)
+
+    def row(rows: int) -> Sequence[str]:
+        disk = at(rows, "peak_disk_bytes")
+        return f"{rows:,}", _time(at(rows, "wall_seconds")), _size(disk)
+
+    return _markdown(("rows, extrapolated", "wall", "peak disk"), map(row, _LARGER))
+
+
+def _time(seconds: float) -> str:
+    if seconds < 600:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 3 * 3600 else f"{seconds / 3600:.1f} h"
+
+
+def _size(size: float) -> str:
+    return f"{size / 1e9:.1f} GB" if size < 1e12 else f"{size / 1e12:.1f} TB"
+
+
+def _markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [titles, ("---", *["---:"] * (len(titles) - 1)), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main() -> None:
+    """Write the document anew."""
+    DOCUMENT.write_text(renewed(DOCUMENT.read_text("utf-8"), read_results()), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
