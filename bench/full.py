@@ -38,7 +38,8 @@ from laion_pipeline.common.files import published
 
 RESULTS = Path(__file__).resolve().parent / "results"
 RELEASE = "laion2B-en-aesthetic"
-_MEMORY = "4GB"
+# What a run has if nothing else is said; results with another limit say so in their names.
+MEMORY = "4GB"
 _LIBRARIES = ("duckdb", "pyarrow", "dagster", "great-expectations", "polars", "pandas")
 
 
@@ -61,7 +62,7 @@ class Setup:
     @property
     def results(self) -> Path:
         """Where the results go, but for how the files end."""
-        memory = "" if self.memory == _MEMORY else f"-{self.memory}"
+        memory = "" if self.memory == MEMORY else f"-{self.memory}"
         return RESULTS / f"{self.rows}{memory}"
 
     @classmethod
@@ -70,7 +71,7 @@ class Setup:
         return cls(
             int(os.environ.get("BENCH_ROWS", "5000000")),
             int(os.environ.get("BENCH_ROUNDS", "3")),
-            os.environ.get("BENCH_MEMORY", _MEMORY),
+            os.environ.get("BENCH_MEMORY", MEMORY),
             int(os.environ.get("BENCH_THREADS", "0")) or None,
             Path(os.environ.get("BENCH_FOLDER", "data/bench")).resolve(),
             tuple(filter(None, os.environ.get("BENCH_CONTENDERS", "").split(","))),

@@ -11,15 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.full import RESULTS
+from bench.full import MEMORY, RESULTS
 from bench.measuring import Usage
 from bench.subjects import REFRESH, by_subject
 
 DOCUMENT = RESULTS.parent.parent / "docs" / "scaling.md"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(?=<!-- end -->)", re.DOTALL)
-# Releases that are larger than what was run: LAION-2B-multi's aesthetic part and others of a size.
+# Rows of releases that are larger than what was run, up to LAION-2B-en.
 _LARGER = (166_000_000, 1_300_000_000, 2_300_000_000)
-_MEMORY = "4GB"
 
 
 @dataclass(frozen=True)
@@ -44,14 +43,14 @@ class Result:
 
 
 def read_results() -> Sequence[Result]:
-    """All results, the smallest first, and of a size that with the least memory first."""
+    """All results, the smallest first, and of a size those within the usual memory."""
     found = map(Result.read, RESULTS.glob("*.json"))
-    return sorted(found, key=lambda result: (result.rows, result.pipeline.peak_memory_bytes))
+    return sorted(found, key=lambda result: (result.rows, result.memory_limit != MEMORY))
 
 
 def renewed(document: str, results: Sequence[Result]) -> str:
     """The document with its tables made of the results."""
-    alike = [result for result in results if result.memory_limit == _MEMORY]
+    alike = [result for result in results if result.memory_limit == MEMORY]
     tables = {"growth": _growth(results), "stages": _stages(alike), "larger": _larger(alike)}
     return _TABLE.sub(lambda place: place[1] + tables[place[2]], document)
 
