@@ -43,11 +43,9 @@ def prepare_home(session: Session) -> None:
     enter_home(session)
 
 
-def enter_home(session: Session) -> bool:
-    """Have Dagster read what is stored in the release's folder; whether anything is."""
-    home = session.paths.dagster
-    os.environ["DAGSTER_HOME"] = str(home)
-    return (home / "dagster.yaml").is_file()
+def enter_home(session: Session) -> None:
+    """Have Dagster read what is stored in the release's folder."""
+    os.environ["DAGSTER_HOME"] = str(session.paths.dagster)
 
 
 def open_instance(session: Session, program: str) -> dg.DagsterInstance:

@@ -25,8 +25,9 @@ def tell_status(session: Session, *, as_json: bool) -> tuple[str, int]:
 
 
 def _last_run(session: Session) -> dg.RunRecord | None:
-    if not enter_home(session):
+    if not (session.paths.dagster / "dagster.yaml").is_file():
         return None
+    enter_home(session)
     from sqlalchemy.exc import DBAPIError
 
     try:
