@@ -6,9 +6,8 @@
 Each contender runs in a process of its own, `BENCH_ROUNDS` times (3), with `BENCH_MEMORY` (4GB) for
 DuckDB and as many threads as it takes by itself or as `BENCH_THREADS` says, on made-up shards in
 V1's layout, which are kept for the next time in `BENCH_FOLDER` (data/bench). The pipeline runs once
-more after one shard has changed. `BENCH_CONTENDERS` are those that run, with commas between them;
-by default all do. Writes the medians to `bench/results` as JSON and Markdown, with a chart; where
-the memory is not 4GB, the files say so in their names.
+more after one shard has changed. Writes the medians to `bench/results` as JSON and Markdown, with a
+chart; where the memory is not 4GB, the files say so in their names.
 """
 
 import json
@@ -52,7 +51,6 @@ class Setup:
     memory: str
     threads: int | None
     folder: Path
-    contenders: tuple[str, ...]
 
     @property
     def shards(self) -> Path:
@@ -74,7 +72,6 @@ class Setup:
             os.environ.get("BENCH_MEMORY", MEMORY),
             int(os.environ.get("BENCH_THREADS", "0")) or None,
             Path(os.environ.get("BENCH_FOLDER", "data/bench")).resolve(),
-            tuple(filter(None, os.environ.get("BENCH_CONTENDERS", "").split(","))),
         )
 
 
@@ -90,7 +87,6 @@ def main() -> None:
         "polars": _frames("polars"),
         "pandas": _frames("pandas"),
     }
-    contenders = {name: contenders[name] for name in setup.contenders or contenders}
     taken: dict[str, list[Usage]] = defaultdict(list)
     for number in range(setup.rounds):
         for name, run in contenders.items():

@@ -90,5 +90,5 @@ def _disk_bytes(folder: Path) -> int:
     for place, _, names in os.walk(folder):  # which passes over folders that have gone meanwhile
         for name in names:
             with suppress(OSError):  # and so may the file
-                total += os.stat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH116,PTH118
+                total += (Path(place) / name).stat().st_blocks * 512
     return total

@@ -1,7 +1,7 @@
 """Made-up shards in V1's layout at any size: the sample's rows, taken apart and put together anew.
 
-Each shard has one row group and about 140 compressed bytes a row, as the release's own have. The
-same number of rows and shards gives the same rows.
+Each shard has one row group and about 120 compressed bytes a row. The same number of rows and
+shards gives the same rows.
 """
 
 from concurrent.futures import ProcessPoolExecutor
