@@ -105,6 +105,8 @@ class _Tracer:
         source = scope.sources.get(column.table)
         if isinstance(source, exp.Table):
             return Lineage(direct=frozenset({f"{source.name}.{column.name}"}))
+        if isinstance(source, Scope) and isinstance(source.expression, exp.Values):
+            return self._expression(source.expression)
         if isinstance(source, Scope) and _names(source):
             return self._output(source, column.name)
         return self._anything()  # such as a lateral subquery's, which is not resolved

@@ -38,6 +38,15 @@ CASES = {
     "a column": ("select a as x from t", "t.a", ""),
     "a sum": ("select a + b as x, c from t", "t.a t.b", ""),
     "a constant": ("select 1 as x, a from t", "", ""),
+    "one of some constants": (
+        "select a, y as x from t cross join (values (1), (2)) as v (y)", "", "",
+    ),
+    "by one of some constants": (
+        "select a * y as x from t cross join (values (1), (2)) as v (y) where y < b", "t.a", "t.b",
+    ),
+    "one of some values": (
+        "select y as x from t cross join lateral (values (b, c)) as v (y, z)", "t.b t.c", "",
+    ),
     "a star": ("select *, a as x from t", "t.a", ""),
     "a CTE": ("with v as (select a as y, b from t) select y as x from v", "t.a", ""),
     "CTEs in a row": (

@@ -6,59 +6,129 @@ with counted as (
     from valid_pairs
 ),
 limits as (
-    select score, min(value) as minimum, max(value) as maximum
+    select score, min(value) as minimum, max(value) as maximum, count(*) as present
     from pair_scores
     group by score
 ),
--- Each score by its place between the lowest, 0, and the highest, 1; null where all are equal.
+-- Each score by its place between the lowest, 0, and the highest, 1.
 placed as (
     select
         pair_scores.score,
         pair_scores.value + 0 as value, -- which makes 0 of -0
-        (pair_scores.value - limits.minimum) / nullif(limits.maximum - limits.minimum, 0) as place
+        coalesce(
+            (pair_scores.value - limits.minimum) / nullif(limits.maximum - limits.minimum, 0), 0
+        ) as place
     from pair_scores
     join limits on limits.score = pair_scores.score
 ),
--- Places in units of 2^-52, which is as fine as a double is close to 1.
-summed as (
-    select score, min(value) as minimum, max(value) as maximum, count(*) as present,
-        cast(sum(cast(place * 4503599627370496 as bigint)) as double) / 4503599627370496 as places,
-        cast(sum(cast(place * place * 4503599627370496 as bigint)) as double)
-            / 4503599627370496 as squared_places,
-        quantile_cont(value, [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]) as quantiles
+-- Counted in 16,384 steps from the lowest to the highest, and summed in units of 2^-52, which is as
+-- fine as a double is close to 1.
+stepped as (
+    select
+        score,
+        cast(floor(place * 16384) as integer) as step,
+        count(*) as pairs,
+        sum(cast(place * 4503599627370496 as bigint)) as places,
+        sum(cast(place * place * 4503599627370496 as bigint)) as squared_places
     from placed
+    group by score, step
+),
+summed as (
+    select
+        score,
+        cast(sum(places) as double) / 4503599627370496 as places,
+        cast(sum(squared_places) as double) / 4503599627370496 as squared_places
+    from stepped
     group by score
 ),
-scored as (
-    select summed.score, counted.pairs, present, minimum, maximum, quantiles,
-        minimum + coalesce((maximum - minimum) * (places / present), 0) as mean,
-        case
-            when present > 1 then coalesce(
-                (maximum - minimum)
-                    * sqrt(greatest(0, squared_places - places * (places / present)) / (present - 1)),
-                0
-            )
-        end as stddev
-    from summed
-    cross join counted
+-- The two ranks, counted from 0, that a quantile lies between, and how far from the lower.
+wanted as (
+    select
+        score,
+        percent,
+        percent * (present - 1) // 100 as lower_rank,
+        (percent * (present - 1) + 99) // 100 as upper_rank,
+        percent * (present - 1) % 100 / 100 as way
+    from limits
+    cross join (values (1), (5), (25), (50), (75), (95), (99)) as percents (percent)
+),
+-- The few steps that hold them: only their scores are sorted.
+opened as (
+    select distinct lined_up.score, lined_up.step, lined_up.below
+    from (
+        select *, sum(pairs) over (partition by score order by step) - pairs as below
+        from stepped
+    ) as lined_up
+    join wanted
+        on wanted.score = lined_up.score
+        and lined_up.below <= wanted.upper_rank
+        and lined_up.below + lined_up.pairs > wanted.lower_rank
+),
+ranked as (
+    select
+        opened.score,
+        placed.value,
+        opened.below - 1 + row_number() over (
+            partition by opened.score, opened.step order by placed.value
+        ) as rank
+    from placed
+    join opened
+        on opened.score = placed.score
+        and opened.step = cast(floor(placed.place * 16384) as integer)
+),
+between_ranks as (
+    select
+        wanted.score,
+        wanted.percent,
+        max(wanted.way) as way,
+        min(ranked.value) as lower_value,
+        max(ranked.value) as upper_value
+    from wanted
+    join ranked
+        on ranked.score = wanted.score
+        and ranked.rank in (wanted.lower_rank, wanted.upper_rank)
+    group by wanted.score, wanted.percent
+),
+quantiles as (
+    select score, percent, lower_value + (upper_value - lower_value) * way as value
+    from between_ranks
+),
+spread as (
+    select
+        score,
+        max(case when percent = 1 then value end) as p01,
+        max(case when percent = 5 then value end) as p05,
+        max(case when percent = 25 then value end) as p25,
+        max(case when percent = 50 then value end) as p50,
+        max(case when percent = 75 then value end) as p75,
+        max(case when percent = 95 then value end) as p95,
+        max(case when percent = 99 then value end) as p99
+    from quantiles
+    group by score
 )
 select
-    score, -- Name of the score; one that the release lacks has no row
+    limits.score, -- Name of the score; one that the release lacks has no row
     present as pairs, -- Valid pairs that have the score
-    pairs - present as nulls, -- Valid pairs that lack it
-    minimum, -- Lowest score
-    maximum, -- Highest score
-    mean, -- Arithmetic mean
-    stddev, -- Sample standard deviation; null for a single pair
-    quantiles[1] as p01, -- 1 % of the pairs score lower
-    quantiles[2] as p05, -- 5 % of the pairs score lower
-    quantiles[3] as p25, -- A quarter of the pairs scores lower
-    quantiles[4] as p50, -- Median
-    quantiles[5] as p75, -- A quarter of the pairs scores higher
-    quantiles[6] as p95, -- 5 % of the pairs score higher
-    quantiles[7] as p99 -- 1 % of the pairs score higher
-from scored
-order by score;
+    counted.pairs - present as nulls, -- Valid pairs that lack it
+    minimum + 0 as minimum, -- Lowest score
+    maximum + 0 as maximum, -- Highest score
+    minimum + (maximum - minimum) * (places / present) as mean, -- Arithmetic mean
+    case
+        when present > 1 then (maximum - minimum)
+            * sqrt(greatest(0, squared_places - places * (places / present)) / (present - 1))
+    end as stddev, -- Sample standard deviation; null for a single pair
+    p01, -- 1 % of the pairs score lower
+    p05, -- 5 % of the pairs score lower
+    p25, -- A quarter of the pairs scores lower
+    p50, -- Median
+    p75, -- A quarter of the pairs scores higher
+    p95, -- 5 % of the pairs score higher
+    p99 -- 1 % of the pairs score higher
+from limits
+join summed on summed.score = limits.score
+join spread on spread.score = limits.score
+cross join counted
+order by limits.score;
 
 -- Every score is there, with the pairs that have it, and its quantiles rise from end to end.
 select expected.score, expected.pairs as expected_pairs, score_summary.pairs
