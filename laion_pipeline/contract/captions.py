@@ -31,7 +31,8 @@ _HAS_OTHER_SCRIPT = (
 # Pieces between blanks; where they are single blanks between words, counting those is enough.
 _WORDS = (
     f"CASE WHEN regexp_matches(text, '^ | $|  |[^\\P{{Z}} ]|[\\x{{1}}-\\x{{1f}}\\x{{85}}]')"
-    f" THEN len(regexp_extract_all(text, '[^{BLANKS}]+')) ELSE len(string_split(text, ' ')) END"
+    f" THEN array_length(regexp_extract_all(text, '[^{BLANKS}]+'))"
+    " ELSE array_length(string_split(text, ' ')) END"
 )
 # Most captions show three words soon, when their words need not be counted.
 _FEW_WORDS = (

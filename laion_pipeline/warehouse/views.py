@@ -36,7 +36,14 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
 
 def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
     """Make the views on `pairs`, and what they are read beside, as they are for a release."""
-    queries = {
+    hold_suffixes(connection)
+    for name, query in view_queries(release).items():
+        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
+
+
+def view_queries(release: Release) -> Mapping[str, str]:
+    """The query of each view, each after those that it reads."""
+    return {
         "valid_pairs": valid_pairs_query(release),
         "quarantine": _quarantine(release),
         "pair_keys": _pair_keys(release),
@@ -44,9 +51,6 @@ def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
         "quarantine_rules": _quarantine_rules(release),
         **shorthand_views(release),
     }
-    hold_suffixes(connection)
-    for name, query in queries.items():
-        connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
 
 def shorthand_views(release: Release) -> Mapping[str, str]:

@@ -15,58 +15,76 @@ extents as (
     from pair_scores
     group by score
 ),
--- Of a sample of some 200,000 pairs, the same for the same pairs.
-quantiles as (
-    select score,
-        quantile_disc(value, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]) as points
+-- Of a sample of some 200,000 pairs, by digits of the score that are as good as random.
+sampled as (
+    select
+        score,
+        value,
+        row_number() over (partition by score order by value) as rank,
+        count(*) over (partition by score) as pairs
     from pair_scores
-    where hash(value, shard_id)
-        % (select cast(greatest(1, count(*) // 200000) as ubigint) from valid_pairs) = 0
-    group by score
+    cross join (select greatest(1, count(*) // 200000) as nth from valid_pairs)
+    where cast(floor(value * 1e12) as bigint) % nth = 0
 ),
--- From below all pairs to infinity; where a value is common, tenths fall together.
+-- From just below all pairs to infinity; where a value is common, tenths fall together.
 tenths as (
     select score,
-        unnest(list_distinct(list_concat(
-            [nextafter(lowest, cast('-infinity' as double))],
-            coalesce(points, []),
-            [highest, cast('infinity' as double)]
-        ))) as point
+        unnest([
+            lowest - greatest(abs(lowest) * 1.12e-16, 5e-324), highest, cast('infinity' as double)
+        ]) as point
     from extents
-    left join quantiles using (score)
+    union
+    select score, value from sampled
+    where rank * 10 // pairs > (rank - 1) * 10 // pairs and (rank - 1) * 10 < pairs * 9
 ),
--- The histogram would not do: most scores of a skewed distribution lie in one bin of it.
 edges as (
-    select 'tenth' as measure, score, list(point order by point) as points
+    select measures.measure, tenths.score, tenths.point
     from tenths
-    group by score
-    union all
-    select 'previous_tenth', subject, list(distinct point order by point)
-    from (
-        select revision, subject, point from kept
-        where complete and measure = 'tenth' and point is not null
+    cross join (
+        select 'tenth' as measure
         union all
-        select provenance.revision, tenths.score, tenths.point
-        from tenths
-        cross join provenance
-        where provenance.complete
-    )
-    where revision in (select revision from previous_shards)
+        select 'previous_tenth'
+        from provenance
+        where complete and revision in (select revision from previous_shards)
+    ) as measures
+    union
+    select 'previous_tenth', subject, point
+    from kept
+    where complete and measure = 'tenth' and point is not null
+        and revision in (select revision from previous_shards)
         and subject in (select score from scores)
-    group by subject
 ),
-counted as (
-    select edges.measure, score, histogram(value, points) as pairs
-    from edges
-    join pair_scores using (score)
-    group by edges.measure, score
+-- Each edge with the bin of the histogram that holds it. The histogram alone would not do: most
+-- scores of a skewed distribution lie in one bin of it.
+placed as (
+    select measure, score, point, bins_per_unit,
+        case when point < near / bins_per_unit then near - 1 else near end as bin
+    from (
+        select edges.*, scores.bins_per_unit,
+            -- no score is as high as 1e15; infinity has no floor
+            floor(least(edges.point * scores.bins_per_unit, 1e15) + 1e-9) as near
+        from edges
+        join scores on scores.score = edges.score
+    )
+),
+in_lower_bins as (
+    select placed.measure, placed.score, placed.point, placed.bin,
+        coalesce(sum(score_histogram.pairs), 0) as pairs
+    from placed
+    left join score_histogram
+        on score_histogram.score = placed.score
+        and score_histogram.bin_lower < placed.bin / placed.bins_per_unit
+    group by placed.measure, placed.score, placed.point, placed.bin
 ),
 pairs_up_to as (
-    select measure, score, point,
-        sum(coalesce(counted.pairs[point], 0)) over (partition by measure, score order by point)
-            as pairs
-    from (select measure, score, unnest(points) as point from edges)
-    left join counted using (measure, score)
+    select lower.measure, lower.score, lower.point,
+        max(lower.pairs) + count(pair_scores.value) as pairs
+    from in_lower_bins as lower
+    left join pair_scores
+        on pair_scores.score = lower.score
+        and pair_scores.bin = lower.bin
+        and pair_scores.value <= lower.point
+    group by lower.measure, lower.score, lower.point
 ),
 profile as (
     select 'rows' as measure, 'valid' as subject, null as point, count(*) as value from valid_pairs
@@ -86,9 +104,13 @@ profile as (
     left join quarantine on quarantine.defects & quarantine_rules.mask <> 0
     group by rule
     union all
-    select 'quantile', score, unnest([0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99]),
-        unnest([p01, p05, p25, p50, p75, p95, p99])
+    select 'quantile', score, points.point,
+        case points.point
+            when 0.01 then p01 when 0.05 then p05 when 0.25 then p25 when 0.5 then p50
+            when 0.75 then p75 when 0.95 then p95 when 0.99 then p99
+        end
     from score_summary
+    cross join (values (0.01), (0.05), (0.25), (0.5), (0.75), (0.95), (0.99)) as points (point)
     union all
     select 'histogram', score, bin_lower, pairs from score_histogram
     union all
@@ -142,4 +164,5 @@ union all
 select loaded.revision, loaded.measure, loaded.subject, loaded.point, loaded.value
 from loaded
 cross join totals
-where loaded.measure = 'tenth' and isinf(loaded.point) and loaded.value is distinct from totals.valid
+where loaded.measure = 'tenth' and loaded.point = cast('infinity' as double)
+    and loaded.value is distinct from totals.valid

@@ -52,8 +52,14 @@ shares as (
 -- Of equal populations the index is about chi-squared with one degree less than there are tenths.
 indexes as (
     select score, all_old_pairs, all_new_pairs,
-        list_sum(list((new_share - old_share) * ln(new_share / old_share) order by point))
-            as stability_index, -- in one order, so that it always rounds alike
+        -- in units of 2^-40, whose sum is exact
+        cast(
+            sum(
+                cast(
+                    (new_share - old_share) * ln(new_share / old_share) * 1099511627776 as bigint
+                )
+            ) as double
+        ) / 1099511627776 as stability_index,
         (count(*) - 1 + 3 * sqrt(2 * (count(*) - 1))) * (1 / all_old_pairs + 1 / all_new_pairs)
             as chance
     from shares
@@ -97,7 +103,7 @@ from revision_drift
 cross join (select sum(rows) as rows from shards) as loaded
 where (revision_drift.measure = 'rows' and revision_drift.rows is distinct from loaded.rows)
     or (revision_drift.measure <> 'rows' and (revision_drift.stability_index >= -1e-9) is not true)
-    or isfinite(revision_drift.value) is not true
+    or (abs(revision_drift.value) < cast('infinity' as double)) is not true
 union all
 select 'rows', null, null
 from provenance

@@ -72,8 +72,8 @@ summed as (
         median(cast(width as double) * height) as median_pixels,
         avg(
             case
-                when width < 256 or height < 256 then 1.0
-                else 0.0
+                when width < 256 or height < 256 then 1
+                else 0
             end
         ) filter (where width is not null and height is not null) as small_share,
         avg(
@@ -81,8 +81,8 @@ summed as (
                 when regexp_full_match(
                     text,
                     '[\x{9}-\x{d}\x{1c}-\x{1f}\x{85}\p{Z}]*\p{Nd}+[\x{9}-\x{d}\x{1c}-\x{1f}\x{85}\p{Z}]*'
-                ) then 1.0
-                else 0.0
+                ) then 1
+                else 0
             end
         ) as only_digits_share
     from score_extremes
