@@ -10,8 +10,9 @@ limits as (
     from pair_scores
     group by score
 ),
--- Each score by its place between the lowest, 0, and the highest, 1.
-placed as (
+-- Each score by its place between the lowest, 0, and the highest, 1. All of them are more than there
+-- is memory for: they are read twice rather than kept.
+placed as not materialized (
     select
         pair_scores.score,
         pair_scores.value + 0 as value, -- which makes 0 of -0
