@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run ui status test test-all lint format bench docs pictures clean help
+.PHONY: run ui status test test-all test-spark lint format bench docs pictures clean help
 
 run: .venv/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -18,6 +18,9 @@ test: .venv/.ready  ## the quick tests, of single parts
 
 test-all: .venv/.ready  ## all tests, also those that run the whole graph and the programs
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
+
+test-spark: .venv-spark/.ready  ## the tables' SQL on Apache Spark; needs Java 17
+	.venv-spark/bin/python -m pytest tests/spark
 
 lint: .venv/.ready  ## format, rules, types, import directions
 	$(BIN)/ruff format --check .
@@ -42,7 +45,7 @@ help:  ## what there is to make
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 clean:  ## remove the environment and the caches, never the data
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .venv-spark .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -51,4 +54,12 @@ clean:  ## remove the environment and the caches, never the data
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
+	@touch $@
+
+# Apart, so that all else is tested without Spark.
+.venv-spark/.ready: pyproject.toml constraints.txt
+	@echo "Setting up .venv-spark (once, some minutes) ..."
+	@$(PYTHON) -m venv .venv-spark
+	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev,spark]'
 	@touch $@

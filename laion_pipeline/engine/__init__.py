@@ -1,0 +1,1 @@
+"""Other engines than DuckDB: how its SQL is written for them."""
