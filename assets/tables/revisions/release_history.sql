@@ -15,7 +15,8 @@ extents as (
     from pair_scores
     group by score
 ),
--- Of a sample of some 200,000 pairs, by digits of the score that are as good as random.
+-- Of a sample of some 200,000 pairs, by digits of the score that are as good as random. With the
+-- shard, so that a value which very many have is neither in it for all of them nor for none.
 sampled as (
     select
         score,
@@ -24,7 +25,7 @@ sampled as (
         count(*) over (partition by score) as pairs
     from pair_scores
     cross join (select greatest(1, count(*) // 200000) as nth from valid_pairs)
-    where cast(floor(value * 1e12) as bigint) % nth = 0
+    where (cast(floor(value * 1e12) as bigint) + (shard_id + 1) * 7919) % nth = 0
 ),
 -- From just below all pairs to infinity; where a value is common, tenths fall together.
 tenths as (
