@@ -47,19 +47,14 @@ help:  ## what there is to make
 clean:  ## remove the environment and the caches, never the data
 	rm -rf .venv .venv-spark .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
-.venv/.ready: pyproject.toml constraints.txt
+.venv/.ready: EXTRAS := dev
+# Apart, so that all else is tested without Spark.
+.venv-spark/.ready: EXTRAS := dev,spark
+.venv/.ready .venv-spark/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo "laion-pipeline needs Python 3.11 or newer; name one with: make PYTHON=python3.11 ..." >&2; exit 2; }
-	@echo "Setting up .venv (once, a minute or two) ..."
-	@$(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev]'
-	@touch $@
-
-# Apart, so that all else is tested without Spark.
-.venv-spark/.ready: pyproject.toml constraints.txt
-	@echo "Setting up .venv-spark (once, some minutes) ..."
-	@$(PYTHON) -m venv .venv-spark
-	@.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check \
-	  --constraint constraints.txt --config-settings editable_mode=compat --editable '.[dev,spark]'
+	@echo "Setting up $(@D) (once, a minute or two) ..."
+	@$(PYTHON) -m venv $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --config-settings editable_mode=compat --editable '.[$(EXTRAS)]'
 	@touch $@

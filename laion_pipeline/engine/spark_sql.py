@@ -10,8 +10,6 @@ from functools import reduce
 import sqlglot
 from sqlglot import ErrorLevel, exp
 
-# DuckDB's regular expressions are RE2's, Spark's are Java's.
-_JAVA_CLASSES = {r"\p{Latin}": r"\p{IsLatin}"}
 _SPARK_FUNCTIONS = {
     "hash": "xxhash64",  # Spark's own `hash` has 32 bits, and others come again sooner
     "now": "current_timestamp",
@@ -107,12 +105,10 @@ def _floor(node: exp.Expr) -> exp.Expr:
 
 
 def _text(node: exp.Expr) -> exp.Expr:
-    text = node.name
+    """DuckDB's regular expressions are RE2's, Spark's are Java's."""
     if not node.is_string:
         return node
-    for name, java in _JAVA_CLASSES.items():
-        text = text.replace(name, java)
-    return exp.Literal.string(text)
+    return exp.Literal.string(node.name.replace(r"\p{Latin}", r"\p{IsLatin}"))
 
 
 _REWRITES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {

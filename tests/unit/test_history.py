@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -42,6 +43,7 @@ from tests.builders import (
     tables,
     warehouse_at,
     write_shard,
+    write_table,
 )
 from tests.oracles import revisions, scores
 from tests.oracles.rows import QUANTILES, numbers
@@ -163,6 +165,31 @@ def test_tenths_are_of_the_valid_pairs_with_nothing_left_out(tmp_path: Path) -> 
     assert (counts[0], counts[-1], edges[-1]) == (0, 340, math.inf)
     spread = {value: known.count(value) for value in known}
     assert list(edges) == revisions.tenths(spread)
+
+
+def test_a_value_that_most_pairs_have_is_not_all_of_the_sample(tmp_path: Path) -> None:
+    """Of more than 400,000 pairs the tenths are those of a sample."""
+    count = 450_000
+    order = np.arange(count)
+    spread = order * 40507 % count / count  # even, in no order
+    rows: dict[str, Any] = {name: [value] * count for name, value in pair().items()}
+    rows |= {"hash": order, "punsafe": spread, "pwatermark": np.where(order % 4, 0.0, spread)}
+    write_table(tmp_path / "shards", "part-0.parquet", pa.table(rows))
+    warehouse = load(tmp_path / "shards")
+    profile(warehouse)
+    lines = fetch(
+        warehouse,
+        "SELECT subject, point, value FROM release_history"
+        " WHERE measure = 'tenth' AND point > 0 AND point < 1 ORDER BY subject, point",
+    )
+    found = {
+        score: [(point, pairs_) for subject, point, pairs_ in lines if subject == score]
+        for score in ("punsafe", "pwatermark")
+    }
+    points, counts = zip(*found["punsafe"][:9], strict=True)
+    assert points == pytest.approx([k / 10 for k in range(1, 10)], abs=0.01)
+    assert counts == tuple(int((spread <= point).sum()) for point in points)
+    assert len(found["pwatermark"]) >= 9, "the few that differ are seen, beside a common zero"
 
 
 def test_a_column_has_a_description(tmp_path: Path) -> None:

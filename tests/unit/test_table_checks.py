@@ -278,8 +278,11 @@ TAMPERINGS = {
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return with_all_tables(tmp_path_factory.mktemp("made"))
+
+
+def with_all_tables(folder: Path) -> Warehouse:
     """All tables, of a second revision that has a shard more."""
-    folder = tmp_path_factory.mktemp("made")
     generate_sample(folder / "shards", rows=600, shards=1)
     warehouse = load(folder / "shards")
     make_tables(warehouse, folder / "tables")

@@ -55,37 +55,32 @@ edges as (
         and revision in (select revision from previous_shards)
         and subject in (select score from scores)
 ),
--- Each edge with the bin of the histogram that holds it. The histogram alone would not do: most
--- scores of a skewed distribution lie in one bin of it.
-placed as (
-    select measure, score, point, bins_per_unit,
-        case when point < near / bins_per_unit then near - 1 else near end as bin
-    from (
-        select edges.*, scores.bins_per_unit,
-            -- no score is as high as 1e15; infinity has no floor
-            floor(least(edges.point * scores.bins_per_unit, 1e15) + 1e-9) as near
-        from edges
-        join scores on scores.score = edges.score
-    )
+-- The bins of the histogram, which alone would not do: most scores of a skewed distribution lie in one.
+bins as (
+    select scores_by_shard.score, scores_by_shard.bin,
+        scores_by_shard.bin / scores.bins_per_unit as lowest, sum(scores_by_shard.pairs) as pairs
+    from scores_by_shard
+    join scores on scores.score = scores_by_shard.score
+    group by scores_by_shard.score, scores_by_shard.bin, scores.bins_per_unit
 ),
-in_lower_bins as (
-    select placed.measure, placed.score, placed.point, placed.bin,
-        coalesce(sum(score_histogram.pairs), 0) as pairs
-    from placed
-    left join score_histogram
-        on score_histogram.score = placed.score
-        and score_histogram.bin_lower < placed.bin / placed.bins_per_unit
-    group by placed.measure, placed.score, placed.point, placed.bin
+-- The last bin that begins at or below an edge, and the pairs up to its end.
+reached as (
+    select edges.measure, edges.score, edges.point,
+        max(bins.bin) as bin, coalesce(sum(bins.pairs), 0) as pairs
+    from edges
+    left join bins on bins.score = edges.score and bins.lowest <= edges.point
+    group by edges.measure, edges.score, edges.point
 ),
+-- Less those in that bin which lie above the edge.
 pairs_up_to as (
-    select lower.measure, lower.score, lower.point,
-        max(lower.pairs) + count(pair_scores.value) as pairs
-    from in_lower_bins as lower
+    select reached.measure, reached.score, reached.point,
+        max(reached.pairs) - count(pair_scores.value) as pairs
+    from reached
     left join pair_scores
-        on pair_scores.score = lower.score
-        and pair_scores.bin = lower.bin
-        and pair_scores.value <= lower.point
-    group by lower.measure, lower.score, lower.point
+        on pair_scores.score = reached.score
+        and pair_scores.bin = reached.bin
+        and pair_scores.value > reached.point
+    group by reached.measure, reached.score, reached.point
 ),
 profile as (
     select 'rows' as measure, 'valid' as subject, null as point, count(*) as value from valid_pairs
