@@ -13,9 +13,10 @@ from laion_pipeline.sources.shards import Fetched, Listing, Shard
 from laion_pipeline.sources.source import InPlace, Source
 from laion_pipeline.text import listed
 from laion_pipeline.warehouse.damage import is_known_as_damaged, set_warehouse_aside
-from laion_pipeline.warehouse.ledger import Entry, Plan, plan_changes, read_ledger
+from laion_pipeline.warehouse.ledger import Entry, Plan, plan_changes
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.shard_rows import ShardFile, inspect_shard
+from laion_pipeline.warehouse.stores import IN_WAREHOUSE, read_ledger
 from laion_pipeline.warehouse.supply import Streamed
 
 logger = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def _sound_ledger(session: Session, source: Source) -> Mapping[str, Entry]:
     if not is_known_as_damaged(file):
         try:
             with session.warehouse.connect(read_only=True) as connection:
-                return read_ledger(connection, session.release)
+                return read_ledger(connection, session.release, IN_WAREHOUSE)
         except DamagedWarehouseError as error:
             finding = error.finding
     if not (session.settings.keep_shards or isinstance(source, InPlace)):

@@ -20,7 +20,9 @@ from laion_pipeline.sources.shards import Listing
 from laion_pipeline.tables.table import Table, materialize_table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
+from laion_pipeline.warehouse.parquet_store import InParquet
 from laion_pipeline.warehouse.provenance import Provenance
+from laion_pipeline.warehouse.stores import IN_WAREHOUSE, Store
 from laion_pipeline.warehouse.suffixes import hold_suffixes
 from laion_pipeline.warehouse.supply import BATCH_SHARDS, Kept
 from laion_pipeline.warehouse.views import shorthand_views
@@ -110,8 +112,19 @@ def replaced(table: pa.Table, name: str, values: object, to: str | None = None) 
     return table.set_column(table.schema.get_field_index(name), to or name, values)
 
 
+# Where the rows of `pairs` are kept: in a folder beside the warehouse, or in its file.
+IN_PARQUET = False
+
+
 def warehouse_at(file: Path, busy_wait_seconds: float = 60) -> Warehouse:
-    return Warehouse(file, "1GB", 2, busy_wait_seconds)
+    return Warehouse(
+        file, "1GB", 2, busy_wait_seconds, reads=file.with_suffix(".pairs") if IN_PARQUET else None
+    )
+
+
+def store_of(warehouse: Warehouse) -> Store:
+    """What keeps the rows of a warehouse."""
+    return InParquet(warehouse.reads, "1GB") if warehouse.reads else IN_WAREHOUSE
 
 
 def list_folder(folder: Path, release: Release = SAMPLE) -> Listing:
@@ -121,7 +134,7 @@ def list_folder(folder: Path, release: Release = SAMPLE) -> Listing:
 def load(folder: Path, release: Release = SAMPLE, file: Path | None = None) -> Warehouse:
     """Make the warehouse beside `folder` hold just the folder's shards."""
     warehouse = warehouse_at(file or folder.parent / "warehouse.duckdb")
-    load_pairs(warehouse, release, list_folder(folder, release))
+    load_pairs(warehouse, release, list_folder(folder, release), store=store_of(warehouse))
     return warehouse
 
 
@@ -173,7 +186,8 @@ def reload(
     warehouse: Warehouse, folder: Path, release: Release = SAMPLE, batch_shards: int = BATCH_SHARDS
 ) -> LoadResult:
     listing = list_folder(folder, release)
-    return load_pairs(warehouse, release, listing, Kept(release, batch_shards))
+    supply = Kept(release, batch_shards)
+    return load_pairs(warehouse, release, listing, supply, store_of(warehouse))
 
 
 def check(

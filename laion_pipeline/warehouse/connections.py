@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from glob import escape
 from pathlib import Path
 from typing import TypeVar
 
@@ -51,13 +52,15 @@ RUN_LOCK = "run.lock"
 class Warehouse:
     """The DuckDB file of a release, and the limits under which it is worked on.
 
-    `busy_wait_seconds` is how long to wait for another process that holds the file.
+    `busy_wait_seconds` is how long to wait for another process that holds the file. `reads` is a
+    folder that SQL may read files of at any time: where `pairs` is kept, if not in the file.
     """
 
     file: Path
     memory_limit: str
     threads: int | None
     busy_wait_seconds: float = 60
+    reads: Path | None = None
     _open: list[duckdb.DuckDBPyConnection] = field(default_factory=list, repr=False, compare=False)
 
     def config(self) -> dict[str, str | bool | int | float | list[str]]:
@@ -77,7 +80,7 @@ class Warehouse:
     ) -> Iterator[duckdb.DuckDBPyConnection]:
         """A connection, closed at the end of the block whatever happens.
 
-        Only with `reads_files` can SQL reach any other file.
+        Only with `reads_files` can SQL reach any other file, but for those in `reads`.
 
         Raises WarehouseBusyError when another process holds it for longer than the wait,
         DamagedWarehouseError or DiskFullError, and WarehouseError when there is nothing to read.
@@ -97,7 +100,7 @@ class Warehouse:
             room = int(shutil.disk_usage(self.file.parent).free * _SHARE_FOR_SPILLING)
             connection.execute(f"SET max_temp_directory_size = '{room}B'")
             if not reads_files:
-                connection.execute("SET enable_external_access = false")
+                self._shut(connection)
             yield connection
         except (duckdb.Error, RuntimeError) as error:
             if (meaning := self._meaning(error)) is None:
@@ -105,6 +108,18 @@ class Warehouse:
             raise meaning from error
         finally:
             connection.close()
+
+    def _shut(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Let SQL reach no other file, as long as the file is open."""
+        if self.reads is not None:
+            ((is_open,),) = connection.execute(
+                "SELECT current_setting('enable_external_access')"
+            ).fetchall()
+            if is_open:
+                # As it is, and as it stands in a pattern.
+                named = {f"{self.reads}/", f"{escape(str(self.reads))}/"}
+                connection.execute(f"SET allowed_directories = [{', '.join(map(literal, named))}]")
+        connection.execute("SET enable_external_access = false")
 
     @contextmanager
     def kept_open(self, *, read_only: bool = False) -> Iterator[None]:
@@ -143,6 +158,12 @@ class Warehouse:
             )
         if missing := _MISSING_TABLE.match(str(error)):
             return WarehouseError(f"{self.file}: there is no {missing[1]}", needs=missing.groups())
+        unreadable = isinstance(error, duckdb.IOException | duckdb.InvalidInputException)
+        if unreadable and self.reads is not None and self.reads.name in str(error):
+            return WarehouseError(
+                f"{reason_of(error)}; run again: what is kept there is made again from its shard",
+                needs=["pairs"],
+            )
         if isinstance(error, duckdb.IOException | duckdb.CatalogException):
             return WarehouseError(f"{self.file}: {reason_of(error)}")
         return None

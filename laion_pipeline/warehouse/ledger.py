@@ -6,9 +6,7 @@ from itertools import count
 
 import duckdb
 
-from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.shards import Listing, Shard
-from laion_pipeline.warehouse.pairs import is_as_contracted
 
 LEDGER_COLUMNS: Mapping[str, str] = {
     "shard_id": "INTEGER",
@@ -53,14 +51,6 @@ class Plan:
             f"{len(self.new)} new, {len(self.changed)} changed,"
             f" {len(self.unchanged)} unchanged, {len(self.removed)} removed"
         )
-
-
-def read_ledger(connection: duckdb.DuckDBPyConnection, release: Release) -> Mapping[str, Entry]:
-    """What the warehouse holds, by path: nothing where its rows were read in another way."""
-    if not is_as_contracted(connection, release):
-        return {}
-    rows = connection.execute("SELECT shard_id, path, sha256, bytes FROM shards").fetchall()
-    return {path: Entry(id_, Shard(path, sha256, size)) for id_, path, sha256, size in rows}
 
 
 def holds_just(

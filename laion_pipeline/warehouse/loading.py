@@ -4,6 +4,7 @@ Each batch of shards is one transaction that replaces their rows and writes the 
 however a load ends, the warehouse holds whole shards and knows which.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -12,17 +13,20 @@ from pathlib import Path
 
 import duckdb
 
+from laion_pipeline.contract import defects_expression
 from laion_pipeline.errors import ShardError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.sources.pages import verify_pages
 from laion_pipeline.sources.shards import FileState, Listing, Shard, file_state, verified_state
-from laion_pipeline.warehouse.connections import Warehouse, is_disk_full, transaction
-from laion_pipeline.warehouse.ledger import LEDGER_DDL, Plan, plan_changes, read_ledger
-from laion_pipeline.warehouse.pairs import count_rows, create_pairs, keep_to_contract
+from laion_pipeline.warehouse.connections import Warehouse, is_disk_full, literal, transaction
+from laion_pipeline.warehouse.ledger import LEDGER_DDL, Plan, plan_changes
+from laion_pipeline.warehouse.pairs import count_rows, marking
 from laion_pipeline.warehouse.previous import begin_change, forget_previous, keep_replaced
 from laion_pipeline.warehouse.provenance import Provenance, record_provenance, withdraw_provenance
-from laion_pipeline.warehouse.shard_rows import ShardFile, find_damaged, select_rows
+from laion_pipeline.warehouse.shard_rows import ShardFile, find_damaged
+from laion_pipeline.warehouse.stores import IN_WAREHOUSE, Store, read_ledger
 from laion_pipeline.warehouse.supply import Kept, Supply
+from laion_pipeline.warehouse.views import create_views
 
 logger = logging.getLogger(__name__)
 
@@ -39,47 +43,74 @@ class LoadResult:
 
 
 def load_pairs(
-    warehouse: Warehouse, release: Release, listing: Listing, supply: Supply | None = None
+    warehouse: Warehouse,
+    release: Release,
+    listing: Listing,
+    supply: Supply | None = None,
+    store: Store = IN_WAREHOUSE,
 ) -> LoadResult:
     """Make `pairs` hold just the rows of the listing's shards, which `supply` brings.
 
-    By default they are there already. Raises ShardError or LayoutError for a shard that cannot be
-    loaded: before anything changes where shards are kept and its footer tells, or it is in the
-    first batch, else with whole batches loaded and no provenance until a load succeeds.
+    By default they are there already. `store` keeps the rows.
+
+    Raises ShardError or LayoutError for a shard that cannot be loaded: before anything changes
+    where shards are kept and its footer tells, or it is in the first batch, else with whole batches
+    loaded and no provenance until a load succeeds.
     """
     with warehouse.connect(reads_files=True) as connection:
         # Rules are tested on every row, whatever the footers say of their values.
         connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        ledger = read_ledger(connection, release)
+        ledger = read_ledger(connection, release, store)
         plan = plan_changes(listing, ledger)
         batches = (supply or Kept(release)).batches(listing, plan.to_load)
-        _prepare(connection, release, rebuild=not ledger)
+        _prepare(connection, release, store, rebuild=not ledger)
         rows_loaded = 0
         progress = _Progress(plan)
         for batch in batches:
-            rows_loaded += _load(connection, release, listing, batch)
+            rows_loaded += _load(connection, release, store, listing, batch)
             progress.tell(batch, rows_loaded)
-        _settle(connection, release, listing, plan)
+        _settle(connection, release, store, listing, plan)
+        store.tidy(connection)
         rows, quarantined = count_rows(connection)
         provenance = Provenance.read(connection)
     return LoadResult(plan, rows_loaded, rows, rows - quarantined, provenance)
 
 
-def _prepare(connection: duckdb.DuckDBPyConnection, release: Release, *, rebuild: bool) -> None:
+def _prepare(
+    connection: duckdb.DuckDBPyConnection, release: Release, store: Store, *, rebuild: bool
+) -> None:
     """Make the tables, and see that those which are there fit the contract and say of what."""
     with transaction(connection):
         if rebuild:
             withdraw_provenance(connection)
             connection.execute("DROP TABLE IF EXISTS shards")
-            create_pairs(connection, release)
+            store.create(connection, release)
             forget_previous(connection)
+        elif lost := store.lost(connection):
+            withdraw_provenance(connection)
+            store.delete(connection, release, lost)
         connection.execute(LEDGER_DDL)
-    keep_to_contract(connection, release)
+    _keep_to_contract(connection, release, store)
+
+
+def _keep_to_contract(
+    connection: duckdb.DuckDBPyConnection, release: Release, store: Store
+) -> None:
+    """Mark the rows there are again if the rules have changed since; make the views on them."""
+    rules = defects_expression(release)
+    fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
+    with transaction(connection):
+        if marking(connection) not in (None, fingerprint):
+            logger.info("pairs: the rules have changed, marking all rows again")
+            store.mark(connection, release, rules)
+        connection.execute(f"COMMENT ON COLUMN pairs.defects IS {literal(fingerprint)}")
+        create_views(connection, release)
 
 
 def _load(
     connection: duckdb.DuckDBPyConnection,
     release: Release,
+    store: Store,
     listing: Listing,
     batch: Sequence[ShardFile],
 ) -> int:
@@ -97,12 +128,8 @@ def _load(
         with transaction(connection):
             begin_change(connection, made_up=listing.made_up)
             withdraw_provenance(connection)
-            _delete(connection, [file.entry.shard_id for file in batch])
-            # Shards of one statement are read as one table, so they must be laid out alike.
-            for layout in dict.fromkeys(file.layout for file in batch):
-                alike = [file for file in batch if file.layout == layout]
-                select, parameters = select_rows(release, layout, alike)
-                connection.execute(f"INSERT INTO pairs BY NAME {select}", parameters)
+            _delete(connection, release, store, [file.entry.shard_id for file in batch])
+            store.insert(connection, release, batch)
             connection.executemany(
                 "INSERT INTO shards VALUES (?, ?, ?, ?, ?, ?, now() AT TIME ZONE 'UTC')",
                 [_ledger_row(file, listing.revision) for file in batch],
@@ -160,14 +187,18 @@ def _ledger_row(file: ShardFile, revision: str) -> tuple[int, str, str, str, int
 
 
 def _settle(
-    connection: duckdb.DuckDBPyConnection, release: Release, listing: Listing, plan: Plan
+    connection: duckdb.DuckDBPyConnection,
+    release: Release,
+    store: Store,
+    listing: Listing,
+    plan: Plan,
 ) -> None:
     """Take out what has gone, and record that what is there is the listing's revision."""
     with transaction(connection):
         now = Provenance.find(connection)  # there still, where no row changes
         if now and (now.revision, now.complete) != (listing.revision, listing.complete):
             begin_change(connection, made_up=listing.made_up)
-        _delete(connection, [entry.shard_id for entry in plan.removed])
+        _delete(connection, release, store, [entry.shard_id for entry in plan.removed])
         if plan.unchanged:
             connection.executemany(
                 "UPDATE shards SET path = ?, revision = ? WHERE shard_id = ?",
@@ -176,10 +207,10 @@ def _settle(
         record_provenance(connection, release, listing)
 
 
-def _delete(connection: duckdb.DuckDBPyConnection, shard_ids: Sequence[int]) -> None:
+def _delete(
+    connection: duckdb.DuckDBPyConnection, release: Release, store: Store, shard_ids: Sequence[int]
+) -> None:
     if shard_ids:
         keep_replaced(connection, shard_ids)
-        for table in ("pairs", "shards"):
-            connection.execute(
-                f"DELETE FROM {table} WHERE list_contains(?, shard_id)", [list(shard_ids)]
-            )
+        store.delete(connection, release, shard_ids)
+        connection.execute("DELETE FROM shards WHERE list_contains(?, shard_id)", [list(shard_ids)])

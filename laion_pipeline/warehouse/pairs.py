@@ -1,18 +1,12 @@
-"""The table `pairs`: made once, then kept to what the contract says of it."""
+"""The columns of `pairs`, wherever its rows are kept, and what it says of them itself."""
 
-import hashlib
-import logging
 from dataclasses import dataclass
 
 import duckdb
 
-from laion_pipeline.contract import defects_expression, quarantine_rules
+from laion_pipeline.contract import quarantine_rules
 from laion_pipeline.releases.columns import COLUMNS_BY_NAME
 from laion_pipeline.releases.release import Release
-from laion_pipeline.warehouse.connections import literal, transaction
-from laion_pipeline.warehouse.views import create_views
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,7 +46,7 @@ def reading(release: Release) -> str:
 
 def has_columns(connection: duckdb.DuckDBPyConnection, release: Release) -> bool:
     """Whether `pairs` has all of the release's columns, of types that can be read as theirs."""
-    there = {name: _kind(sql_type) for name, sql_type, _ in _columns_there(connection)}
+    there = {name: _kind(sql_type) for name, sql_type, _ in columns_there(connection)}
     return all(there.get(c.name) == _kind(c.sql_type) for c in pairs_columns(release))
 
 
@@ -63,35 +57,12 @@ def _kind(sql_type: str) -> str:
     return "whole" if sql_type.endswith("INT") or sql_type == "INTEGER" else sql_type
 
 
-def _columns_there(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, bool]]:
+def columns_there(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, bool]]:
+    """The columns that `pairs` has, each by its name and type, and whether it may hold nulls."""
     return connection.execute(
         "SELECT column_name, data_type, is_nullable FROM duckdb_columns()"
         " WHERE table_name = 'pairs' ORDER BY column_index"
     ).fetchall()
-
-
-def is_as_contracted(connection: duckdb.DuckDBPyConnection, release: Release) -> bool:
-    """Whether `pairs` is there, with the release's columns, read as the release is read now."""
-    comment = connection.execute(
-        "SELECT comment FROM duckdb_tables() WHERE table_name = 'pairs'"
-    ).fetchall()
-    wanted = [(c.name, c.sql_type, c.nullable) for c in pairs_columns(release)]
-    return _columns_there(connection) == wanted and comment == [(reading(release),)]
-
-
-def create_pairs(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
-    """Make an empty `pairs`, in place of one that is there."""
-    connection.execute("DROP TABLE IF EXISTS pairs CASCADE")
-    columns = ", ".join(
-        f"{c.name} {c.sql_type}{'' if c.nullable else ' NOT NULL'}" for c in pairs_columns(release)
-    )
-    connection.execute(f"CREATE TABLE pairs ({columns})")
-    connection.execute(f"COMMENT ON TABLE pairs IS {literal(reading(release))}")
-    for column in pairs_columns(release):
-        if column.name != "defects":  # whose comment is the rules that it was marked by
-            connection.execute(
-                f"COMMENT ON COLUMN pairs.{column.name} IS {literal(column.description)}"
-            )
 
 
 def count_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
@@ -100,18 +71,6 @@ def count_rows(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
         "SELECT count(*), count(*) FILTER (defects <> 0) FROM pairs"
     ).fetchall()[0]
     return rows, quarantined
-
-
-def keep_to_contract(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
-    """Mark the rows there are again if the rules have changed since; make the views on them."""
-    rules = defects_expression(release)
-    fingerprint = f"rules {hashlib.sha256(rules.encode()).hexdigest()[:16]}"
-    with transaction(connection):
-        if marking(connection) not in (None, fingerprint):
-            logger.info("pairs: the rules have changed, marking all rows again")
-            connection.execute(f"UPDATE pairs SET defects = {rules}")
-        connection.execute(f"COMMENT ON COLUMN pairs.defects IS {literal(fingerprint)}")
-        create_views(connection, release)
 
 
 def marking(connection: duckdb.DuckDBPyConnection) -> str | None:

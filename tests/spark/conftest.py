@@ -1,5 +1,7 @@
 """One Spark for all tests, in this process."""
 
+import os
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +23,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
     }
+    os.environ["PYSPARK_PYTHON"] = sys.executable  # where this library is, for its workers
     session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     yield session

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from laion_pipeline.warehouse.connections import Warehouse
+from tests import builders
 from tests.builders import load, pairs, write_shard
 
 
@@ -17,6 +18,12 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monk
             monkeypatch.delenv(name)
     monkeypatch.setenv("LAION_DATA_DIR", str(tmp_path / "data"))
     return monkeypatch
+
+
+@pytest.fixture(params=[False, True], ids=["in the warehouse", "in Parquet"])
+def either_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever keeps the rows of `pairs`, it is the same."""
+    monkeypatch.setattr(builders, "IN_PARQUET", request.param)
 
 
 @pytest.fixture

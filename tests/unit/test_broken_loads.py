@@ -24,11 +24,14 @@ from tests.builders import (
     reload,
     replaced,
     snapshot,
+    store_of,
     table_of,
     warehouse_at,
     write_shard,
     write_table,
 )
+
+pytestmark = pytest.mark.usefixtures("either_store")
 
 BAD = replaced(table_of(pairs(2)), "width", pa.array([640, 512.5]))
 
@@ -51,7 +54,7 @@ def test_a_file_that_is_no_shard_is_named_and_nothing_changes(
     if damage == "folder":
         damaged.mkdir()
     with pytest.raises(ShardError, match=r"^part-1\.parquet: ") as caught:
-        load_pairs(warehouse, SAMPLE, listing)
+        load_pairs(warehouse, SAMPLE, listing, store=store_of(warehouse))
     assert "\n" not in str(caught.value)
     if loaded_before:
         assert snapshot(warehouse) == before

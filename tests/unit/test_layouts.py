@@ -26,6 +26,8 @@ from tests.builders import (
     write_table,
 )
 
+pytestmark = pytest.mark.usefixtures("either_store")
+
 V1 = ("URL", "TEXT", "WIDTH", "HEIGHT", "similarity", "hash", "punsafe", "pwatermark", "aesthetic")
 SELECT_CORE = f"SELECT {', '.join(CORE)} FROM pairs ORDER BY hash"
 # Of values that a float32 holds too, so that a copy with scores of that type is no different.
