@@ -14,10 +14,10 @@ status: .venv/.ready  ## what is loaded, what is new, what checks found
 	@$(BIN)/python -m assets status
 
 test: .venv/.ready  ## the quick tests, of single parts
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
 
 test-all: .venv/.ready  ## all tests, also those that run the whole graph and the programs
-	$(BIN)/python -m pytest --numprocesses auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 test-spark: .venv-spark/.ready  ## the tables' SQL on Apache Spark; needs Java 17
 	.venv-spark/bin/python -m pytest tests/spark

@@ -2,6 +2,8 @@
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler.loadscope import LoadScopeScheduling
 
 from assets import resources
 
@@ -16,13 +18,18 @@ settings.register_profile("search", deadline=None, max_examples=2000)
 settings.load_profile("fixed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give each module to one worker, and all tests of programs to the same one.
+class _ModulesAndPrograms(LoadScopeScheduling):  # type: ignore[misc]  # is untyped
+    """Gives each module to one worker, and all tests of programs to the same one.
 
     Each of those starts several programs already. Two at once keep each other waiting, the longer
     the slower the machine is.
     """
-    for item in items:
-        module = item.nodeid.partition("::")[0]
-        of_programs = module.startswith("tests/end_to_end/")
-        item.add_marker(pytest.mark.xdist_group("programs" if of_programs else module))
+
+    def _split_scope(self, nodeid: str) -> str:
+        is_of_programs = nodeid.startswith("tests/end_to_end/")
+        return "programs" if is_of_programs else super()._split_scope(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Who is given which tests, where there are several workers."""
+    return _ModulesAndPrograms(config, log)
