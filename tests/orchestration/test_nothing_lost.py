@@ -11,7 +11,7 @@ import mmh3
 import pytest
 
 from laion_pipeline.sources.sample.shards import generate_sample
-from laion_pipeline.warehouse import loading
+from laion_pipeline.warehouse import stores
 from laion_pipeline.warehouse.shard_rows import select_rows
 from tests.orchestration.runs import INGEST, TABULAR, Run, command, configured, query, run
 from tests.orchestration.test_checks import clean_columns, write
@@ -129,7 +129,7 @@ def test_a_shard_replaced_while_it_is_loaded_leaves_no_trace(
         return read(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "select_rows", disturbed)
+        patch.setattr(stores, "select_rows", disturbed)
         done = run(INGEST)
     assert reason(done, "pairs").startswith(f"{NAMES[3]}: was changed while it was loaded")
     assert query(data, LEDGER) == []
