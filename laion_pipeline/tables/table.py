@@ -19,6 +19,7 @@ from sqlglot import exp
 from sqlglot.tokenizer_core import TokenType
 
 from laion_pipeline.contract.check import ANY_IS_AN_ERROR
+from laion_pipeline.engine.engine import DUCKDB, Engine
 from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck, record_checks
 from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.releases.release import ANY
@@ -141,7 +142,12 @@ def read_tables(folder: Path) -> tuple[Table, ...]:
 
 
 def materialize_table(
-    warehouse: Warehouse, table: Table, folder: Path, *, as_csv: bool = False
+    warehouse: Warehouse,
+    table: Table,
+    folder: Path,
+    *,
+    as_csv: bool = False,
+    engine: Engine = DUCKDB,
 ) -> TableResult:
     """Compute a table, in the warehouse and as Parquet in `folder`, as CSV too if asked for.
 
@@ -160,7 +166,7 @@ def materialize_table(
             if is_by_shard(table.name):
                 sql = query_by_shard(connection, table.name, sql, table.code_version)
                 record_counted(connection, table.name, table.code_version)
-            connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {sql}")
+            engine.create_table(connection, table.name, sql)
             for column in table.columns:
                 name = f"{quoted(table.name)}.{quoted(column.name)}"
                 comment = literal(column.documentation)
@@ -186,10 +192,12 @@ def materialize_table(
     return TableResult(rows, shown, types, sum(read), parquet)
 
 
-def check_table(warehouse: Warehouse, table: Table, rows: int) -> RecordedCheck:
+def check_table(
+    warehouse: Warehouse, table: Table, rows: int, engine: Engine = DUCKDB
+) -> RecordedCheck:
     """Look among a table's `rows` for what contradicts its invariant; keep the result."""
     with warehouse.connect() as connection:
-        found = connection.execute(table.check_sql).to_arrow_table()
+        found = engine.find(connection, table.check_sql)
         result = CheckResult(
             asset=table.name,
             name=SELF_CHECK,

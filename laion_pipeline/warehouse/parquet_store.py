@@ -140,10 +140,15 @@ class InParquet:
 
     def tidy(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Delete the files that the view is not of."""
-        shown = {name for (name,) in connection.execute(f"SELECT name FROM {_FILES}").fetchall()}
+        shown = set(self.files(connection))
         for file in self.folder.glob("*.parquet"):
-            if file.name not in shown:
+            if file not in shown:
                 file.unlink(missing_ok=True)
+
+    def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Path]:
+        """The files that `pairs` is a view of."""
+        names = connection.execute(f"SELECT name FROM {_FILES} ORDER BY shard_id").fetchall()
+        return [self.folder / name for (name,) in names]
 
     def _job(
         self,
@@ -175,10 +180,10 @@ class InParquet:
     def _show(self, connection: duckdb.DuckDBPyConnection, release: Release) -> None:
         """Let `pairs` be what is in the files now."""
         marked_by = marking(connection)
-        names = connection.execute(f"SELECT name FROM {_FILES} ORDER BY shard_id").fetchall()
-        files = ", ".join(literal(escape(str(self.folder / name))) for (name,) in names)
-        query = f"FROM read_parquet([{files}], hive_partitioning = false)"
-        if not names:
+        files = self.files(connection)
+        listed = ", ".join(literal(escape(str(file))) for file in files)
+        query = f"FROM read_parquet([{listed}], hive_partitioning = false)"
+        if not files:
             columns = pairs_columns(release)
             query = f"SELECT {', '.join(f'NULL AS {c.name}' for c in columns)} WHERE false"
             query = _typed(release, query)

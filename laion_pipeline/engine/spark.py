@@ -1,0 +1,161 @@
+"""Apache Spark as the engine: it reads `pairs` from files, and gives back tables that are small.
+
+What else a query reads, Spark is handed by the warehouse; the views it has by their own SQL.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+from sqlglot import exp, parse_one
+
+from laion_pipeline.engine.spark_sql import spark_sql
+from laion_pipeline.engine.workers import written_by
+from laion_pipeline.errors import SettingsError
+from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.connections import quoted
+from laion_pipeline.warehouse.parquet_store import InParquet, Job
+from laion_pipeline.warehouse.views import view_queries
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+# Its numbers are DuckDB's, and kept from one revision to the next: another engine's are others.
+_OF_DUCKDB = "pair_keys"
+_FOUND = "found_by_spark"
+
+
+@dataclass(frozen=True)
+class Spark:
+    """Spark as `master` has it, started when it is first needed.
+
+    `folder` is where the rows of `pairs` are kept, and `scratch` where Spark may write in passing.
+    """
+
+    master: str
+    release: Release
+    folder: Path
+    scratch: Path
+    memory_limit: str
+
+    @cached_property
+    def session(self) -> "SparkSession":
+        """The running Spark.
+
+        Raises SettingsError where there is none to be had.
+        """
+        return _start(self.master, self.scratch)
+
+    def close(self) -> None:
+        """Stop it, if it was started."""
+        if "session" in self.__dict__:
+            self.session.stop()
+            del self.__dict__["session"]
+
+    @cached_property
+    def store(self) -> InParquet:
+        """Files that its workers write."""
+        return InParquet(self.folder, self.memory_limit, self._write)
+
+    def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
+        """Have Spark find it."""
+        with self._found(connection, query) as found:
+            return connection.execute(found).to_arrow_table()
+
+    def create_table(self, connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+        """Make a table of what Spark finds."""
+        with self._found(connection, query) as found:
+            connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {found}")
+
+    @contextmanager
+    def _found(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
+        """What Spark finds by a query, as a query of the warehouse with the types of its own."""
+        reads = self._reads(connection, query)
+        if _OF_DUCKDB in reads:
+            yield query
+            return
+        own = connection.sql(query)  # which is not computed, only seen to be a query
+        found = self._computed(connection, query, reads)
+        columns = ", ".join(
+            f"CAST({quoted(theirs)} AS {type_}) AS {quoted(ours)}"
+            for theirs, ours, type_ in zip(found.column_names, own.columns, own.types, strict=True)
+        )
+        connection.register(_FOUND, found)
+        try:
+            yield f"SELECT {columns} FROM {_FOUND}"
+        finally:
+            connection.unregister(_FOUND)
+
+    def _write(self, jobs: Sequence[Job]) -> None:
+        written_by(self.session)(jobs)
+
+    @cached_property
+    def _views(self) -> Mapping[str, str]:
+        return view_queries(self.release)
+
+    def _reads(self, connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, None]:
+        """All tables and views that a query reads, through others too, each after what it reads."""
+        kept = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        there = {"pairs", *self._views, *(name for (name,) in kept)}
+        reads: dict[str, None] = {}
+        # Some may be names that the query gives to parts of itself, which does no harm.
+        named = {table.name for table in parse_one(query, dialect="duckdb").find_all(exp.Table)}
+        for name in sorted(named & there):
+            if name in self._views:
+                reads |= self._reads(connection, self._views[name])
+            reads[name] = None
+        return reads
+
+    def _computed(
+        self, connection: duckdb.DuckDBPyConnection, query: str, reads: Mapping[str, None]
+    ) -> pa.Table:
+        for name in reads:
+            self._seen_as(connection, name).createOrReplaceTempView(name)
+        return self.session.sql(spark_sql(query)).toArrow()
+
+    def _seen_as(self, connection: duckdb.DuckDBPyConnection, name: str) -> "DataFrame":
+        """A table or view of the warehouse as Spark sees it."""
+        if name in self._views:
+            return self.session.sql(spark_sql(self._views[name]))
+        if name == "pairs" and (files := self.store.files(connection)):
+            return self.session.read.parquet(*map(str, files))
+        return self.session.createDataFrame(connection.table(name).to_arrow_table())
+
+
+def _start(master: str, scratch: Path) -> "SparkSession":
+    try:
+        from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise SettingsError(
+            "LAION_ENGINE=spark: Spark is not installed; install it with pip install '.[spark]'"
+        ) from error
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # where this library is
+    settings = {
+        "spark.local.dir": str(scratch),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.warehouse.dir": str(scratch / "spark-warehouse"),
+        "spark.ui.enabled": "false",  # a door to this machine that nobody asked for
+        "spark.ui.showConsoleProgress": "false",
+    }
+    if master.startswith("local"):
+        settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
+    builder = SparkSession.builder.appName("laion-pipeline")
+    try:
+        if master.startswith("sc://"):
+            return builder.remote(master).getOrCreate()
+        session = builder.master(master).config(map=settings).getOrCreate()
+    except PySparkException as error:
+        raise SettingsError(
+            f"LAION_SPARK_MASTER={master}: Spark does not start; it needs Java 17, and a cluster"
+            f" that can be reached: {str(error).splitlines()[0]}"
+        ) from error
+    session.sparkContext.setLogLevel("ERROR")
+    return session

@@ -1,0 +1,84 @@
+"""Spark as the engine: what it makes in the warehouse is what DuckDB makes there."""
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from pyspark.sql import SparkSession
+
+from laion_pipeline.engine.spark import Spark
+from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.tables.table import check_table, materialize_table
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import load_pairs
+from tests.builders import SAMPLE, fetch, list_folder, load, make_tables, tables, write_shard
+from tests.oracles.rows import assert_close
+from tests.spark.test_tables import WHEN, odd_rows
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("engine")
+
+
+@pytest.fixture(scope="module")
+def engine(place: Path, spark: SparkSession) -> Spark:
+    """The Spark that runs already, since a process has but one."""
+    return Spark("local[2]", SAMPLE, place / "pairs", place / "scratch", "500MB")
+
+
+@pytest.fixture(scope="module")
+def ours(place: Path) -> Warehouse:
+    generate_sample(place / "shards", rows=2000, shards=3)
+    write_shard(place / "shards", "part-9.parquet", odd_rows(), SAMPLE.columns)
+    warehouse = load(place / "shards")
+    make_tables(warehouse, place / "tables")
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def theirs(place: Path, ours: Warehouse, engine: Spark) -> Warehouse:
+    """Loaded by Spark, and with every table made by it; those that read what they were, twice."""
+    warehouse = Warehouse(place / "spark.duckdb", "1GB", 2, reads=place / "pairs")
+    load_pairs(warehouse, SAMPLE, list_folder(place / "shards"), store=engine.store)
+    every = tables().values()
+    for table in (*every, *(table for table in every if table.history)):
+        materialize_table(warehouse, table, place / "tables-spark", engine=engine)
+    return warehouse
+
+
+@pytest.mark.parametrize("name", tables())
+def test_a_table_is_the_same_to_the_type(name: str, ours: Warehouse, theirs: Warehouse) -> None:
+    assert fetch(theirs, f"DESCRIBE {name}") == fetch(ours, f"DESCRIBE {name}")
+    kept = [c.name for c in tables()[name].columns if c.name not in (*WHEN, "loaded_at")]
+    query = f"SELECT {', '.join(kept)} FROM {name}"
+    assert_close(fetch(theirs, query), fetch(ours, query))
+
+
+def test_checks_pass(theirs: Warehouse, engine: Spark) -> None:
+    for table in tables().values():
+        assert check_table(theirs, table, 1, engine).status == "passed", table.name
+
+
+def test_a_check_finds_what_is_wrong(place: Path, theirs: Warehouse, engine: Spark) -> None:
+    table = tables()["resolution_counts"]
+    with theirs.connect() as connection:
+        connection.execute("UPDATE resolution_counts SET pairs = pairs + 1")
+    found = check_table(theirs, table, 1, engine)
+    assert found.status == "failed"
+    assert found.examples
+    materialize_table(theirs, table, place / "tables-spark", engine=engine)
+    assert check_table(theirs, table, 1, engine).status == "passed"
+
+
+def test_no_rows_are_no_error(place: Path, engine: Spark) -> None:
+    (place / "none").mkdir()
+    write_shard(place / "none", "part-0.parquet", [], SAMPLE.columns)
+    warehouse = Warehouse(place / "none.duckdb", "1GB", 2, reads=place / "no-pairs")
+    nothing = Spark("local[2]", SAMPLE, place / "no-pairs", place / "scratch", "500MB")
+    load_pairs(warehouse, SAMPLE, list_folder(place / "none"), store=nothing.store)
+    with warehouse.connect() as connection:
+        found = nothing.find(connection, "SELECT count(*) AS n, sum(width) AS s FROM valid_pairs")
+        assert found.to_pylist() == [{"n": 0, "s": None}]
+        with pytest.raises(duckdb.Error):
+            nothing.find(connection, "SELECT breadth FROM valid_pairs")
