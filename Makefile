@@ -19,7 +19,7 @@ test: .venv/.ready  ## the quick tests, of single parts
 test-all: .venv/.ready  ## all tests, also those that run the whole graph and the programs
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
-test-spark: .venv-spark/.ready  ## the tables' SQL on Apache Spark; needs Java 17
+test-spark: .venv-spark/.ready  ## loading and the tables on Apache Spark; needs Java 17
 	.venv-spark/bin/python -m pytest tests/spark
 
 lint: .venv/.ready  ## format, rules, types, import directions

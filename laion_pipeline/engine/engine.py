@@ -6,15 +6,10 @@ import duckdb
 import pyarrow as pa
 
 from laion_pipeline.warehouse.connections import quoted
-from laion_pipeline.warehouse.stores import IN_WAREHOUSE, Store
 
 
 class Engine(Protocol):
     """Computes queries that are written in DuckDB's SQL, over the tables of an open warehouse."""
-
-    @property
-    def store(self) -> Store:
-        """What keeps the rows of `pairs` where the engine can read them."""
 
     def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         """What a query gives, in its order and of DuckDB's types."""
@@ -28,8 +23,6 @@ class Engine(Protocol):
 
 class DuckDB:
     """The warehouse itself."""
-
-    store: Store = IN_WAREHOUSE
 
     def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         """Execute a query."""

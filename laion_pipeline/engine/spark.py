@@ -3,13 +3,10 @@
 What else a query reads, Spark is handed by the warehouse; the views it has by their own SQL.
 """
 
-import os
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import duckdb
@@ -17,11 +14,9 @@ import pyarrow as pa
 from sqlglot import exp, parse_one
 
 from laion_pipeline.engine.spark_sql import spark_sql
-from laion_pipeline.engine.workers import written_by
-from laion_pipeline.errors import SettingsError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import quoted
-from laion_pipeline.warehouse.parquet_store import InParquet, Job
+from laion_pipeline.warehouse.parquet_store import InParquet
 from laion_pipeline.warehouse.views import view_queries
 
 if TYPE_CHECKING:
@@ -34,35 +29,11 @@ _FOUND = "found_by_spark"
 
 @dataclass(frozen=True)
 class Spark:
-    """Spark as `master` has it, started when it is first needed.
+    """A running Spark, over the rows of a release that are kept in files."""
 
-    `folder` is where the rows of `pairs` are kept, and `scratch` where Spark may write in passing.
-    """
-
-    master: str
+    session: "SparkSession"
     release: Release
-    folder: Path
-    scratch: Path
-    memory_limit: str
-
-    @cached_property
-    def session(self) -> "SparkSession":
-        """The running Spark.
-
-        Raises SettingsError where there is none to be had.
-        """
-        return _start(self.master, self.scratch)
-
-    def close(self) -> None:
-        """Stop it, if it was started."""
-        if "session" in self.__dict__:
-            self.session.stop()
-            del self.__dict__["session"]
-
-    @cached_property
-    def store(self) -> InParquet:
-        """Files that its workers write."""
-        return InParquet(self.folder, self.memory_limit, self._write)
+    store: InParquet
 
     def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         """Have Spark find it."""
@@ -92,9 +63,6 @@ class Spark:
             yield f"SELECT {columns} FROM {_FOUND}"
         finally:
             connection.unregister(_FOUND)
-
-    def _write(self, jobs: Sequence[Job]) -> None:
-        written_by(self.session)(jobs)
 
     @cached_property
     def _views(self) -> Mapping[str, str]:
@@ -127,35 +95,3 @@ class Spark:
         if name == "pairs" and (files := self.store.files(connection)):
             return self.session.read.parquet(*map(str, files))
         return self.session.createDataFrame(connection.table(name).to_arrow_table())
-
-
-def _start(master: str, scratch: Path) -> "SparkSession":
-    try:
-        from pyspark.errors import PySparkException
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise SettingsError(
-            "LAION_ENGINE=spark: Spark is not installed; install it with pip install '.[spark]'"
-        ) from error
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # where this library is
-    settings = {
-        "spark.local.dir": str(scratch),
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.warehouse.dir": str(scratch / "spark-warehouse"),
-        "spark.ui.enabled": "false",  # a door to this machine that nobody asked for
-        "spark.ui.showConsoleProgress": "false",
-    }
-    if master.startswith("local"):
-        settings |= {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
-    builder = SparkSession.builder.appName("laion-pipeline")
-    try:
-        if master.startswith("sc://"):
-            return builder.remote(master).getOrCreate()
-        session = builder.master(master).config(map=settings).getOrCreate()
-    except PySparkException as error:
-        raise SettingsError(
-            f"LAION_SPARK_MASTER={master}: Spark does not start; it needs Java 17, and a cluster"
-            f" that can be reached: {str(error).splitlines()[0]}"
-        ) from error
-    session.sparkContext.setLogLevel("ERROR")
-    return session

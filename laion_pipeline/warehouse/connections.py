@@ -111,15 +111,17 @@ class Warehouse:
 
     def _shut(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Let SQL reach no other file, as long as the file is open."""
-        if self.reads is not None:
+        if folders := ", ".join(map(literal, self._readable())):
             ((is_open,),) = connection.execute(
                 "SELECT current_setting('enable_external_access')"
             ).fetchall()
             if is_open:
-                # As it is, and as it stands in a pattern.
-                named = {f"{self.reads}/", f"{escape(str(self.reads))}/"}
-                connection.execute(f"SET allowed_directories = [{', '.join(map(literal, named))}]")
+                connection.execute(f"SET allowed_directories = [{folders}]")
         connection.execute("SET enable_external_access = false")
+
+    def _readable(self) -> set[str]:
+        """The folder `reads`, as it is and as it stands in a pattern."""
+        return set() if self.reads is None else {f"{self.reads}/", f"{escape(str(self.reads))}/"}
 
     @contextmanager
     def kept_open(self, *, read_only: bool = False) -> Iterator[None]:
@@ -159,7 +161,7 @@ class Warehouse:
         if missing := _MISSING_TABLE.match(str(error)):
             return WarehouseError(f"{self.file}: there is no {missing[1]}", needs=missing.groups())
         unreadable = isinstance(error, duckdb.IOException | duckdb.InvalidInputException)
-        if unreadable and self.reads is not None and self.reads.name in str(error):
+        if unreadable and any(folder in str(error) for folder in self._readable()):
             return WarehouseError(
                 f"{reason_of(error)}; run again: what is kept there is made again from its shard",
                 needs=["pairs"],

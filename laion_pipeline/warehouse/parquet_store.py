@@ -6,14 +6,14 @@ transaction that also writes its ledger: a load that is killed leaves files that
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 
-from laion_pipeline.common.files import published
+from laion_pipeline.common.files import published, remove
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import literal
@@ -75,7 +75,7 @@ class InParquet:
 
     folder: Path
     memory_limit: str
-    write: Callable[[Sequence[Job]], None] = field(default=one_by_one)
+    write: Callable[[Sequence[Job]], None] = one_by_one
 
     def holds(self, connection: duckdb.DuckDBPyConnection, release: Release) -> bool:
         """Whether there is such a view, just as `create` makes it."""
@@ -139,11 +139,11 @@ class InParquet:
         self._write(connection, release, jobs)
 
     def tidy(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Delete the files that the view is not of."""
+        """Delete the files that the view is not of, and what their writers set aside."""
         shown = set(self.files(connection))
-        for file in self.folder.glob("*.parquet"):
-            if file not in shown:
-                file.unlink(missing_ok=True)
+        for place in self.folder.glob("[0-9]*-*.parquet*"):  # no one else's
+            if place not in shown:
+                remove(place)
 
     def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Path]:
         """The files that `pairs` is a view of."""

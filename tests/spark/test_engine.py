@@ -7,10 +7,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from laion_pipeline.engine.spark import Spark
+from laion_pipeline.engine.workers import written_by
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
+from laion_pipeline.warehouse.parquet_store import InParquet
 from tests.builders import SAMPLE, fetch, list_folder, load, make_tables, tables, write_shard
 from tests.oracles.rows import assert_close
 from tests.spark.test_tables import WHEN, odd_rows
@@ -23,8 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def engine(place: Path, spark: SparkSession) -> Spark:
-    """The Spark that runs already, since a process has but one."""
-    return Spark("local[2]", SAMPLE, place / "pairs", place / "scratch", "500MB")
+    return Spark(spark, SAMPLE, InParquet(place / "pairs", "500MB", written_by(spark)))
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +72,11 @@ def test_a_check_finds_what_is_wrong(place: Path, theirs: Warehouse, engine: Spa
     assert check_table(theirs, table, 1, engine).status == "passed"
 
 
-def test_no_rows_are_no_error(place: Path, engine: Spark) -> None:
+def test_no_rows_are_no_error(place: Path, spark: SparkSession) -> None:
     (place / "none").mkdir()
     write_shard(place / "none", "part-0.parquet", [], SAMPLE.columns)
     warehouse = Warehouse(place / "none.duckdb", "1GB", 2, reads=place / "no-pairs")
-    nothing = Spark("local[2]", SAMPLE, place / "no-pairs", place / "scratch", "500MB")
+    nothing = Spark(spark, SAMPLE, InParquet(place / "no-pairs", "500MB", written_by(spark)))
     load_pairs(warehouse, SAMPLE, list_folder(place / "none"), store=nothing.store)
     with warehouse.connect() as connection:
         found = nothing.find(connection, "SELECT count(*) AS n, sum(width) AS s FROM valid_pairs")

@@ -182,7 +182,11 @@ def test_a_load_that_is_cut_off_changes_nothing(beside: Warehouse, shards: Path)
         load_pairs(beside, SAMPLE, list_folder(shards), store=store)
     assert snapshot(beside) == before
     assert len(files(beside)) == 4, "the new one is there, and nobody reads it"
+    set_aside, mine = beside.reads / "00001-0.parquet.tmp", beside.reads / "mine.parquet"
+    set_aside.mkdir()
+    mine.touch()
     assert reload(beside, shards).rows == 9
+    mine.unlink()  # which is nobody else's
     assert len(files(beside)) == 3
     assert len(files(beside).items() & of_before.items()) == 2
 
