@@ -1,44 +1,46 @@
 # `make run` is all a newcomer needs; every target sets up .venv by itself.
 PYTHON ?= python3
-BIN := .venv/bin
+# Spark has an environment of its own, so that nobody else needs it.
+VENV := .venv$(if $(filter spark,$(LAION_ENGINE)),-spark)
+BIN := $(VENV)/bin
 
 .PHONY: run ui status test test-all test-spark lint format bench docs pictures clean help
 
-run: .venv/.ready  ## materialize everything
+run: $(VENV)/.ready  ## materialize everything
 	@$(BIN)/python -m assets
 
-ui: .venv/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
+ui: $(VENV)/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
 	@$(BIN)/python -m assets ui
 
-status: .venv/.ready  ## what is loaded, what is new, what checks found
+status: $(VENV)/.ready  ## what is loaded, what is new, what checks found
 	@$(BIN)/python -m assets status
 
-test: .venv/.ready  ## the quick tests, of single parts
+test: $(VENV)/.ready  ## the quick tests, of single parts
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadscope
 
-test-all: .venv/.ready  ## all tests, also those that run the whole graph and the programs
+test-all: $(VENV)/.ready  ## all tests, also those that run the whole graph and the programs
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
 test-spark: .venv-spark/.ready  ## loading and the tables on Apache Spark; needs Java 17
 	.venv-spark/bin/python -m pytest tests/spark
 
-lint: .venv/.ready  ## format, rules, types, import directions
+lint: $(VENV)/.ready  ## format, rules, types, import directions
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: .venv/.ready  ## rewrite the code in the project's format
+format: $(VENV)/.ready  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench: .venv/.ready  ## time the whole pipeline against the same work by hand
+bench: $(VENV)/.ready  ## time the whole pipeline against the same work by hand
 	$(BIN)/python -m bench.full
 
-docs: .venv/.ready  ## write the page on the contract again
+docs: $(VENV)/.ready  ## write the page on the contract again
 	$(BIN)/python -m laion_pipeline.contract.page > docs/contract.md
 
-pictures: .venv/.ready  ## make the README's pictures again; needs Debian's chromium
+pictures: $(VENV)/.ready  ## make the README's pictures again; needs Debian's chromium
 	$(BIN)/python -m docs.pictures
 
 help:  ## what there is to make
@@ -48,7 +50,6 @@ clean:  ## remove the environment and the caches, never the data
 	rm -rf .venv .venv-spark .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 .venv/.ready: EXTRAS := dev
-# Apart, so that all else is tested without Spark.
 .venv-spark/.ready: EXTRAS := dev,spark
 .venv/.ready .venv-spark/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

@@ -90,7 +90,9 @@ def contract_specs(asset: str) -> list[dg.AssetCheckSpec]:
 
 def check_contract(session: Session, asset: str) -> tuple[RecordedCheck, ...]:
     """Hold an asset against the contract."""
-    return validate(session.warehouse, session.contract, asset, session.paths.data_docs)
+    return validate(
+        session.warehouse, session.contract, asset, session.paths.data_docs, session.engine
+    )
 
 
 @dg.multi_asset_check(specs=contract_specs("pairs"), name="pairs_contract", can_subset=True)

@@ -69,6 +69,8 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     contract: str
     accept_removal: str
     fetch_images: str
+    engine: str
+    spark_master: str
     memory_limit: str
     threads: str
 
@@ -166,6 +168,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         self.tag(session)
         assert self._held is not None, "a run has begun"
         self._held.enter_context(locked(session.paths.run_lock, self._program))
+        self._held.callback(session.engine.close)
         self._session = session
         return session
 

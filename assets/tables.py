@@ -61,9 +61,9 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
         with laion.sound(table.derived_sources, writes=True) as (session, provenance):
             as_csv = table.name in _ALSO_AS_CSV
             result = materialize_table(
-                session.warehouse, table, session.paths.tables, as_csv=as_csv
+                session.warehouse, table, session.paths.tables, as_csv=as_csv, engine=session.engine
             )
-            own = check_table(session.warehouse, table, result.rows)
+            own = check_table(session.warehouse, table, result.rows, session.engine)
             told = laion.told(provenance, result.rows_read)
         with laion.session() as session:
             checks = [own, *check_contract(session, table.name)]

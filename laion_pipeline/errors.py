@@ -57,6 +57,10 @@ class AlertError(TransientError):
     """An alert could not be sent."""
 
 
+class EngineError(LaionError):
+    """What computes cannot be started or reached, or has failed."""
+
+
 class HubError(LaionError):
     """The Hub refused, in a way that only a person can change."""
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from laion_pipeline.common.files import remove_leftovers
+from laion_pipeline.common.files import remove, remove_leftovers
 from laion_pipeline.errors import DamagedWarehouseError, DiskFullError
 from laion_pipeline.session import Session
 from laion_pipeline.sources.shards import Fetched, Listing, Shard
@@ -78,7 +78,11 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
     supply = None
     if not session.settings.keep_shards:
         supply = Streamed(session.release, session.open_source(), session.settings.downloads)
-    return load_pairs(session.warehouse, session.release, listing, supply)
+    store = session.engine.store
+    result = load_pairs(session.warehouse, session.release, listing, supply, store)
+    if store is IN_WAREHOUSE:
+        remove(session.paths.pairs)  # of another engine, before
+    return result
 
 
 def _sound_ledger(session: Session, source: Source) -> Mapping[str, Entry]:
@@ -93,7 +97,7 @@ def _sound_ledger(session: Session, source: Source) -> Mapping[str, Entry]:
     if not is_known_as_damaged(file):
         try:
             with session.warehouse.connect(read_only=True) as connection:
-                return read_ledger(connection, session.release, IN_WAREHOUSE)
+                return read_ledger(connection, session.release, session.engine.store)
         except DamagedWarehouseError as error:
             finding = error.finding
     if not (session.settings.keep_shards or isinstance(source, InPlace)):

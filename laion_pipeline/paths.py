@@ -14,6 +14,7 @@ class Paths:
         self.shards = root / "shards"  # those that were downloaded or generated
         self.listing = self.shards / LISTING_NAME  # the shards found last: what `pairs` is to hold
         self.warehouse = root / "warehouse.duckdb"
+        self.pairs = root / "pairs"  # its rows in files, where Spark is the engine
         self.run_lock = root / RUN_LOCK  # of whichever run works here
         self.dagster = root / "dagster"  # Dagster's own storage: one history a release
         self.tables = root / "tables"  # derived tables as Parquet

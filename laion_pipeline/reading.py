@@ -97,8 +97,8 @@ class ReleaseReader:
                 f"{paths.warehouse}: no warehouse yet; materialize the release first, or say where"
                 " it is with data_dir"
             )
-        file, limit = paths.warehouse, settings.memory_limit
-        return cls(found, paths, Warehouse(file, limit, settings.threads))
+        limit, threads = settings.memory_limit, settings.threads
+        return cls(found, paths, Warehouse(paths.warehouse, limit, threads, reads=paths.pairs))
 
     @property
     def tables(self) -> Sequence[str]:

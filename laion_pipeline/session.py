@@ -6,6 +6,9 @@ from typing import Self
 
 from laion_pipeline import __version__
 from laion_pipeline.contract import Contract
+from laion_pipeline.engine.cluster import Cluster, require_spark
+from laion_pipeline.engine.engine import DUCKDB, Engine
+from laion_pipeline.engine.spark import Spark
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.quality.soundness import require_sound
@@ -23,13 +26,14 @@ from laion_pipeline.warehouse.provenance import Provenance, version_of
 
 @dataclass(frozen=True)
 class Session:
-    """The configured release and its contract, where it is kept, and its warehouse."""
+    """The configured release and its contract, where it is kept, and what computes there."""
 
     settings: Settings
     release: Release
     contract: Contract
     paths: Paths
     warehouse: Warehouse
+    engine: Engine
 
     @classmethod
     def open(cls, **given: str) -> Self:
@@ -45,8 +49,11 @@ class Session:
             release = release.model_copy(update=changed)
         contract = settings.find_contract(release)
         paths = settings.prepare(release)
-        warehouse = Warehouse(paths.warehouse, settings.memory_limit, settings.threads)
-        return cls(settings, release, contract, paths, warehouse)
+        warehouse = Warehouse(
+            paths.warehouse, settings.memory_limit, settings.threads, reads=paths.pairs
+        )
+        engine = _engine(settings, release, paths)
+        return cls(settings, release, contract, paths, warehouse, engine)
 
     def open_source(self) -> Source:
         """The place that the release's shards come from.
@@ -92,3 +99,11 @@ class Session:
             self.data_version(provenance),
             str(self.settings.fetch_images),
         )
+
+
+def _engine(settings: Settings, release: Release, paths: Paths) -> Engine:
+    if settings.engine == "duckdb":
+        return DUCKDB
+    require_spark(settings.spark_master)
+    cluster = Cluster(settings.spark_master, settings.memory_limit_bytes, paths.root)
+    return Spark.over(release, paths.pairs, cluster)

@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     contract: AbsolutePath | None = None
     fetch_images: bool = False
     accept_removal: Revision | None = None
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark_master: str = "local[*]"
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
     port: Port = 3000

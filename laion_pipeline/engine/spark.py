@@ -4,23 +4,30 @@ What else a query reads, Spark is handed by the warehouse; the views it has by t
 """
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp, parse_one
 
+from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.engine.spark_sql import spark_sql
+from laion_pipeline.engine.workers import written_by
 from laion_pipeline.releases.release import Release
-from laion_pipeline.warehouse.connections import quoted
+from laion_pipeline.warehouse.connections import Warehouse, quoted
 from laion_pipeline.warehouse.parquet_store import InParquet
 from laion_pipeline.warehouse.views import view_queries
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.data_context import AbstractDataContext
+    from pyspark.sql import DataFrame
+
+    from laion_pipeline.engine.engine import BatchOf
 
 # Its numbers are DuckDB's, and kept from one revision to the next: another engine's are others.
 _OF_DUCKDB = "pair_keys"
@@ -29,11 +36,16 @@ _FOUND = "found_by_spark"
 
 @dataclass(frozen=True)
 class Spark:
-    """A running Spark, over the rows of a release that are kept in files."""
+    """Spark, over the rows of a release that are kept in files."""
 
-    session: "SparkSession"
+    cluster: Cluster
     release: Release
     store: InParquet
+
+    @classmethod
+    def over(cls, release: Release, folder: Path, cluster: Cluster) -> Self:
+        """Spark over rows that its workers keep in `folder`."""
+        return cls(cluster, release, InParquet(folder, cluster.task_memory, written_by(cluster)))
 
     def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         """Have Spark find it."""
@@ -46,6 +58,33 @@ class Spark:
             connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {found}")
 
     @contextmanager
+    def judged(self, context: "AbstractDataContext", warehouse: Warehouse) -> Iterator["BatchOf"]:
+        """Let it look at frames of Spark's."""
+        source = context.data_sources.add_spark("spark")
+        with warehouse.connect(read_only=True) as connection, ExitStack() as held:
+
+            def batch_of(
+                name: str, query: str | None
+            ) -> "tuple[BatchDefinition[Any], dict[str, Any]]":
+                data = source.add_dataframe_asset(name)
+                frame = held.enter_context(self.seen(connection, query or f"SELECT * FROM {name}"))
+                return data.add_batch_definition_whole_dataframe("all"), {"dataframe": frame}
+
+            yield batch_of
+
+    def close(self) -> None:
+        """End Spark."""
+        self.cluster.stop()
+
+    @contextmanager
+    def seen(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator["DataFrame"]:
+        """What Spark would find, as its own frame. Raises EngineError where it fails."""
+        with self.cluster.computing() as session:
+            for name in self._reads(connection, query):
+                self._frame(connection, name).createOrReplaceTempView(name)
+            yield session.sql(spark_sql(query))
+
+    @contextmanager
     def _found(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
         """What Spark finds by a query, as a query of the warehouse with the types of its own."""
         reads = self._reads(connection, query)
@@ -53,7 +92,8 @@ class Spark:
             yield query
             return
         own = connection.sql(query)  # which is not computed, only seen to be a query
-        found = self._computed(connection, query, reads)
+        with self.seen(connection, query) as frame:
+            found = frame.toArrow()
         columns = ", ".join(
             f"CAST({quoted(theirs)} AS {type_}) AS {quoted(ours)}"
             for theirs, ours, type_ in zip(found.column_names, own.columns, own.types, strict=True)
@@ -81,17 +121,10 @@ class Spark:
             reads[name] = None
         return reads
 
-    def _computed(
-        self, connection: duckdb.DuckDBPyConnection, query: str, reads: Mapping[str, None]
-    ) -> pa.Table:
-        for name in reads:
-            self._seen_as(connection, name).createOrReplaceTempView(name)
-        return self.session.sql(spark_sql(query)).toArrow()
-
-    def _seen_as(self, connection: duckdb.DuckDBPyConnection, name: str) -> "DataFrame":
+    def _frame(self, connection: duckdb.DuckDBPyConnection, name: str) -> "DataFrame":
         """A table or view of the warehouse as Spark sees it."""
         if name in self._views:
-            return self.session.sql(spark_sql(self._views[name]))
+            return self.cluster.session.sql(spark_sql(self._views[name]))
         if name == "pairs" and (files := self.store.files(connection)):
-            return self.session.read.parquet(*map(str, files))
-        return self.session.createDataFrame(connection.table(name).to_arrow_table())
+            return self.cluster.session.read.parquet(*map(str, files))
+        return self.cluster.session.createDataFrame(connection.table(name).to_arrow_table())

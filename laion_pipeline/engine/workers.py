@@ -7,16 +7,13 @@ and have to see the folders of the shards and of the files where this process se
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import duckdb
 import pyarrow as pa
 
+from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.errors import DiskFullError, OutputError
 from laion_pipeline.warehouse.parquet_store import Job, write_rows
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
 # What a load goes on from in different ways; all else is that a shard cannot be read.
 _KINDS: Mapping[str, type[Exception]] = {
@@ -24,17 +21,19 @@ _KINDS: Mapping[str, type[Exception]] = {
 }
 
 
-def written_by(spark: "SparkSession") -> Callable[[Sequence[Job]], None]:
-    """A function that has files written by the workers of `spark`, a task each.
+def written_by(cluster: Cluster) -> Callable[[Sequence[Job]], None]:
+    """A function that has files written by the workers of a cluster, a task each.
 
-    It raises what `write_rows` raises, after all have ended.
+    It raises what `write_rows` raises, after all have ended, and EngineError.
     """
 
     def write(jobs: Sequence[Job]) -> None:
         if not jobs:
             return
-        tasks = spark.createDataFrame([(_as_text(job),) for job in jobs], "job string")
-        ends = tasks.repartition(len(jobs)).mapInArrow(_write, "kind string, said string").collect()
+        with cluster.computing() as spark:
+            tasks = spark.createDataFrame([(_as_text(job),) for job in jobs], "job string")
+            told = tasks.repartition(len(jobs)).mapInArrow(_write, "kind string, said string")
+            ends = told.collect()
         for kind, said in ends:
             if kind:
                 raise _KINDS.get(kind, duckdb.Error)(said)

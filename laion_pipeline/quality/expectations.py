@@ -22,8 +22,15 @@ if TYPE_CHECKING:
     from great_expectations.expectations.expectation import Expectation
     from great_expectations.expectations.metadata_types import FailureSeverity
 
-# What Great Expectations calls a type, where that is not what DuckDB calls it.
-_REPORTED_AS: Mapping[str, tuple[str, ...]] = {"VARCHAR": ("String",)}
+# What Great Expectations calls a type where that is not DuckDB's name: in the warehouse, and
+# in Spark.
+_REPORTED_AS: Mapping[str, tuple[str, ...]] = {
+    "VARCHAR": ("String", "StringType"),
+    "BIGINT": ("LongType",),
+    "INTEGER": ("IntegerType",),
+    "DOUBLE": ("DoubleType",),
+    "FLOAT": ("FloatType",),
+}
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,24 @@
 """Letting Great Expectations judge: its run over the suites, and what it says of each check."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
-from urllib.parse import quote
 
 from laion_pipeline.contract import Contract
 from laion_pipeline.contract.tables import SCHEMA
 from laion_pipeline.contract.thresholds import Verdict
+from laion_pipeline.engine.engine import DUCKDB, Engine
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.quality.data_docs import docs_config
-from laion_pipeline.quality.expectations import Suite, suites_of
+from laion_pipeline.quality.expectations import suites_of
 from laion_pipeline.quality.measuring import Measurements
 from laion_pipeline.warehouse.connections import Warehouse
 
 if TYPE_CHECKING:
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.data_context import AbstractDataContext
-    from great_expectations.datasource.fluent import SQLDatasource
-    from great_expectations.datasource.fluent.sql_datasource import QueryAsset, TableAsset
-    from sqlalchemy import Connection, Engine
 
 
 @dataclass
@@ -46,7 +42,12 @@ class Judged:
 
 
 def judge(
-    warehouse: Warehouse, contract: Contract, measured: Measurements, run_name: str, pages: Path
+    warehouse: Warehouse,
+    contract: Contract,
+    measured: Measurements,
+    run_name: str,
+    pages: Path,
+    engine: Engine = DUCKDB,
 ) -> Judged:
     """Run the suites for what was measured; what they say of each check.
 
@@ -55,6 +56,7 @@ def judge(
     """
     import great_expectations as gx
     from great_expectations.core.result_format import ResultFormat
+    from great_expectations.data_context.types.base import ProgressBarsConfig
 
     logging.getLogger("great_expectations").setLevel(logging.ERROR)  # it warns of its own innards
     run_id = gx.RunIdentifier(run_name=run_name)
@@ -68,16 +70,19 @@ def judge(
         "partial_unexpected_count": 0,
         "return_unexpected_index_query": False,
     }
-    with _opened(warehouse, pages) as (context, source):
+    context = gx.get_context(mode="ephemeral", project_config=docs_config(pages))
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    with engine.judged(context, warehouse) as batch_of:
         for suite in suites:
-            data = _data(source, suite).add_batch_definition_whole_table("all")
+            data, parameters = batch_of(suite.name, suite.query)
             expected = gx.ExpectationSuite(suite.name, expectations=list(suite.expectations))
             definition = context.validation_definitions.add(
                 gx.ValidationDefinition(
                     name=suite.name, data=data, suite=context.suites.add(expected)
                 )
             )
-            told += definition.run(result_format=counted, run_id=run_id).results
+            ran = definition.run(batch_parameters=parameters, result_format=counted, run_id=run_id)
+            told += ran.results
     return Judged(_judgements(told, warehouse), context)
 
 
@@ -128,57 +133,3 @@ def _exception_message(info: Mapping[str, Any]) -> str | None:
     """Why an expectation could not be run: told once, or once for each metric it asked for."""
     told = [info] if "raised_exception" in info else list(info.values())
     return next((str(one["exception_message"]) for one in told if one["raised_exception"]), None)
-
-
-@contextmanager
-def _opened(
-    warehouse: Warehouse, pages: Path
-) -> Iterator[tuple["AbstractDataContext", "SQLDatasource"]]:
-    """The warehouse as Great Expectations sees it, through a read-only connection of its own.
-
-    Its pages are built in `pages`.
-    """
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
-    from sqlalchemy import create_engine
-
-    # Quoted, or a % or $ of the path would be read as more than itself.
-    address = f"duckdb:///{quote(str(warehouse.file))}?access_mode=READ_ONLY"
-    options: dict[str, Any] = {
-        # Great Expectations fetches after it has given the connection back, when DuckDB's results
-        # would be gone with the roll-back.
-        "isolation_level": "AUTOCOMMIT",
-        "skip_autocommit_rollback": True,
-        "connect_args": {"config": warehouse.config()},
-    }
-    # Great Expectations does not wait for a file that another process holds. This connection does,
-    # and while it is open, others of this process find the file open already.
-    engine = create_engine(address, **options)
-    guard = warehouse.opened(lambda: _connect(engine))
-    context = gx.get_context(mode="ephemeral", project_config=docs_config(pages))
-    context.variables.progress_bars = ProgressBarsConfig(globally=False)
-    source = context.data_sources.add_sql(  # type: ignore[call-arg]  # `kwargs` is a field of it
-        "warehouse", connection_string=address, kwargs=options
-    )
-    try:
-        yield context, source
-    finally:
-        source.get_execution_engine().close()
-        source.get_engine().dispose()
-        guard.close()
-        engine.dispose()
-
-
-def _connect(engine: "Engine") -> "Connection":
-    from sqlalchemy.exc import DBAPIError
-
-    try:
-        return engine.connect()
-    except DBAPIError as error:
-        raise error.orig or error from error
-
-
-def _data(source: "SQLDatasource", suite: Suite) -> "TableAsset | QueryAsset":
-    if suite.query is None:
-        return source.add_table_asset(suite.name, table_name=suite.name)
-    return source.add_query_asset(suite.name, query=suite.query)

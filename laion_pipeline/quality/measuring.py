@@ -7,6 +7,7 @@ import duckdb
 
 from laion_pipeline.contract import Contract, Measure
 from laion_pipeline.contract.check import RowCheck, SchemaCheck
+from laion_pipeline.engine.engine import DUCKDB, Engine
 from laion_pipeline.quality.results import EXAMPLES, SHARDS_SHOWN
 from laion_pipeline.quality.row_sample import draw_row_sample
 from laion_pipeline.text import displayable
@@ -47,7 +48,7 @@ class Measurements:
 
 
 def measure_all(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, asset: str
+    connection: duckdb.DuckDBPyConnection, contract: Contract, asset: str, engine: Engine = DUCKDB
 ) -> Measurements:
     """Measure what the contract demands of a table; nothing where it has not the columns for it.
 
@@ -64,7 +65,7 @@ def measure_all(
     measured = {measure.name: _take(connection, measure) for measure in measures}
     of_rows = [check for check in contract.on(asset) if isinstance(check, RowCheck)]
     if held := [check for check in of_rows if not check.skip_reason]:
-        measured |= _count_failing(connection, held)
+        measured |= _count_failing(connection, held, engine)
     return Measurements(asset, rows, measured)
 
 
@@ -95,7 +96,7 @@ def _of_measure(connection: duckdb.DuckDBPyConnection) -> Evidence:
 
 
 def _count_failing(
-    connection: duckdb.DuckDBPyConnection, checks: Sequence[RowCheck]
+    connection: duckdb.DuckDBPyConnection, checks: Sequence[RowCheck], engine: Engine
 ) -> Mapping[str, Measured]:
     """For each check the rows that fail it, in one scan, and some of them.
 
@@ -104,15 +105,18 @@ def _count_failing(
     counts = "".join(
         f", sum(CASE WHEN {check.failing} THEN 1 ELSE 0 END) AS {check.name}" for check in checks
     )
-    by_shard = connection.execute(
+    by_shard = engine.find(
+        connection,
         "SELECT path, counted.*"
-        f" FROM (SELECT shard_id, count(*){counts} FROM pairs GROUP BY shard_id) AS counted"
-        " LEFT JOIN shards USING (shard_id) ORDER BY path"
-    ).fetchall()
-    rows = sum(shard[2] for shard in by_shard)
+        f" FROM (SELECT shard_id, count(*) AS rows{counts} FROM pairs GROUP BY shard_id) AS counted"
+        " LEFT JOIN shards USING (shard_id) ORDER BY path",
+    ).to_pylist()
+    rows = sum(shard["rows"] for shard in by_shard)
     found = {}
-    for place, check in enumerate(checks, 3):
-        bad = [(str(shard[0]), shard[1], shard[place]) for shard in by_shard if shard[place]]
+    for check in checks:
+        bad = [
+            (str(s["path"]), s["shard_id"], int(s[check.name])) for s in by_shard if s[check.name]
+        ]
         failing = sum(count for *_, count in bad)
         most = sorted(bad, key=lambda shard: (-shard[2], shard[0]))[:SHARDS_SHOWN]
         evidence = Evidence(

@@ -17,6 +17,7 @@ from laion_pipeline.common.files import workplace
 from laion_pipeline.contract import Check, Contract, Measure, QuarantineRule
 from laion_pipeline.contract.check import MarksCheck
 from laion_pipeline.contract.tables import SCHEMA
+from laion_pipeline.engine.engine import DUCKDB, Engine
 from laion_pipeline.quality.data_docs import Run, publish_docs
 from laion_pipeline.quality.judging import Judgement, judge
 from laion_pipeline.quality.measuring import Evidence, Measured, Measurements, measure_all
@@ -37,7 +38,11 @@ _NOTHING = Measured(0, 0, None, Evidence())
 
 
 def validate(
-    warehouse: Warehouse, contract: Contract, asset: str, docs: Path | None = None
+    warehouse: Warehouse,
+    contract: Contract,
+    asset: str,
+    docs: Path | None = None,
+    engine: Engine = DUCKDB,
 ) -> tuple[RecordedCheck, ...]:
     """Hold a table against its contract, and keep the results in the warehouse.
 
@@ -52,10 +57,10 @@ def validate(
     with warehouse.connect(read_only=True) as connection:
         revision = Provenance.read(connection).revision
     with warehouse.connect() as connection:
-        measured = measure_all(connection, contract, asset)
+        measured = measure_all(connection, contract, asset, engine)
     run_name = f"{contract.release.name} {revision[:12]}"
     with workplace(docs or warehouse.file.with_name("data_docs")) as built:
-        judged = judge(warehouse, contract, measured, run_name, built)
+        judged = judge(warehouse, contract, measured, run_name, built, engine)
         with warehouse.connect() as connection:
             found = _Found(contract, judged.by_check, measured)
             results = record_checks(

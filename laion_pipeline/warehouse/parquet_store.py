@@ -141,9 +141,10 @@ class InParquet:
     def tidy(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Delete the files that the view is not of, and what their writers set aside."""
         shown = set(self.files(connection))
-        for place in self.folder.glob("[0-9]*-*.parquet*"):  # no one else's
-            if place not in shown:
-                remove(place)
+        for ours in ("[0-9]*-*.parquet*", ".[0-9]*-*.parquet.*.partial"):
+            for place in self.folder.glob(ours):
+                if place not in shown:
+                    remove(place)
 
     def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Path]:
         """The files that `pairs` is a view of."""

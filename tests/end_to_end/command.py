@@ -21,6 +21,7 @@ SETTINGS = (
     *("RELEASE", "SOURCE", "REVISION", "DATA_DIR", "MAX_SHARDS", "DOWNLOADS"),
     *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "PORT"),
     *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL", "FETCH_IMAGES"),
+    *("ENGINE", "SPARK_MASTER"),
 )
 TABLES = ("resolution_counts", "score_extremes", "score_histogram", "score_summary")
 CHARTS = ("aesthetic_distribution", "score_distributions", "top_resolutions")
@@ -72,13 +73,18 @@ def environment(place: Path, **settings: str) -> dict[str, str]:
 
 def run_assets(place: Path, *arguments: str, **settings: str) -> Outcome:
     """Run the command to its end, everything writable below `place`; see `environment`."""
+    return run_within(120, place, *arguments, **settings)
+
+
+def run_within(seconds: float, place: Path, *arguments: str, **settings: str) -> Outcome:
+    """The same, of what may take as many seconds."""
     done = subprocess.run(
         [sys.executable, "-m", "assets", *arguments],
         cwd=PROJECT,
         env=environment(place, **settings),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=seconds,
         check=False,
     )
     return Outcome(place, done.returncode, done.stdout, done.stderr)

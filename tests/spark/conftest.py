@@ -1,30 +1,22 @@
-"""One Spark for all tests, in this process."""
+"""One Spark for all tests, started as a run starts it."""
 
-import os
-import sys
 from collections.abc import Iterator
 
 import pytest
 from pyspark.sql import SparkSession
 
+from laion_pipeline.engine.cluster import Cluster
+
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    place = tmp_path_factory.mktemp("spark")
-    settings = {
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": "2g",
-        "spark.local.dir": str(place),
-        "spark.sql.codegen.wholeStage": "false",  # compiling takes longer than few rows do
-        "spark.sql.session.timeZone": "UTC",
-        "spark.sql.shuffle.partitions": "2",  # of few rows
-        "spark.sql.warehouse.dir": str(place / "warehouse"),
-        "spark.ui.enabled": "false",
-        "spark.ui.showConsoleProgress": "false",
-    }
-    os.environ["PYSPARK_PYTHON"] = sys.executable  # where this library is, for its workers
-    session = SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    cluster = Cluster("local[2]", 2 * 10**9, tmp_path_factory.mktemp("spark"))
+    # Compiling takes longer than few rows do.
+    cluster.session.conf.set("spark.sql.codegen.wholeStage", "false")
+    yield cluster
+    cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def spark(cluster: Cluster) -> SparkSession:
+    return cluster.session

@@ -1,18 +1,21 @@
 """Spark as the engine: what it makes in the warehouse is what DuckDB makes there."""
 
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 import pytest
-from pyspark.sql import SparkSession
 
+from laion_pipeline.contract import Contract
+from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.engine.spark import Spark
-from laion_pipeline.engine.workers import written_by
+from laion_pipeline.quality.results import RecordedCheck
+from laion_pipeline.quality.validation import validate
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
-from laion_pipeline.warehouse.parquet_store import InParquet
 from tests.builders import SAMPLE, fetch, list_folder, load, make_tables, tables, write_shard
 from tests.oracles.rows import assert_close
 from tests.spark.test_tables import WHEN, odd_rows
@@ -24,8 +27,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(place: Path, spark: SparkSession) -> Spark:
-    return Spark(spark, SAMPLE, InParquet(place / "pairs", "500MB", written_by(spark)))
+def engine(place: Path, cluster: Cluster) -> Spark:
+    return Spark.over(SAMPLE, place / "pairs", cluster)
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,22 @@ def test_checks_pass(theirs: Warehouse, engine: Spark) -> None:
         assert check_table(theirs, table, 1, engine).status == "passed", table.name
 
 
+@pytest.mark.parametrize("asset", ["pairs", "revision_drift"])
+def test_the_contract_finds_the_same(
+    asset: str, ours: Warehouse, theirs: Warehouse, engine: Spark
+) -> None:
+    contract = Contract.of(SAMPLE)
+    expected = validate(ours, contract, asset)
+    found = validate(theirs, contract, asset, engine=engine)
+    assert [_lasting(check) for check in found] == [_lasting(check) for check in expected]
+    assert len(found) == len(contract.on(asset))
+
+
+def _lasting(check: RecordedCheck) -> str:
+    """What a check found, but for when; NaN is equal to itself in words."""
+    return repr(replace(check, since=None, checked_at=datetime.min))  # noqa: DTZ901 - no time at all
+
+
 def test_a_check_finds_what_is_wrong(place: Path, theirs: Warehouse, engine: Spark) -> None:
     table = tables()["resolution_counts"]
     with theirs.connect() as connection:
@@ -72,11 +91,11 @@ def test_a_check_finds_what_is_wrong(place: Path, theirs: Warehouse, engine: Spa
     assert check_table(theirs, table, 1, engine).status == "passed"
 
 
-def test_no_rows_are_no_error(place: Path, spark: SparkSession) -> None:
+def test_no_rows_are_no_error(place: Path, cluster: Cluster) -> None:
     (place / "none").mkdir()
     write_shard(place / "none", "part-0.parquet", [], SAMPLE.columns)
     warehouse = Warehouse(place / "none.duckdb", "1GB", 2, reads=place / "no-pairs")
-    nothing = Spark(spark, SAMPLE, InParquet(place / "no-pairs", "500MB", written_by(spark)))
+    nothing = Spark.over(SAMPLE, place / "no-pairs", cluster)
     load_pairs(warehouse, SAMPLE, list_folder(place / "none"), store=nothing.store)
     with warehouse.connect() as connection:
         found = nothing.find(connection, "SELECT count(*) AS n, sum(width) AS s FROM valid_pairs")
