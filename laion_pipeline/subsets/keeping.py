@@ -11,7 +11,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, OF_CAPTIONS, Condition
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.warehouse.connections import literal
-from laion_pipeline.warehouse.views import valid_pairs_query
+from laion_pipeline.warehouse.stores import numbered_valid_pairs
 
 # What a bare pair has: numbers are read much sooner than texts.
 _NUMBERS = ("width", "height", "hash", *SCORES)
@@ -119,7 +119,7 @@ class Kept:
         Of some `shards` only if given, one of `every` by a hash of its place, no more than `limit`.
         """
         facts = "".join(f"{CAPTION_FACTS[name]} AS {name}, " for name in OF_CAPTIONS)
-        source = valid_pairs_query(self._release, "rowid AS row")
+        source = numbered_valid_pairs(self._connection, self._release)
         measured = _on_captions(conditions)
         if measured:
             source = f"SELECT {facts}* FROM ({source})"

@@ -14,7 +14,7 @@ from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.keeping import Step
 from laion_pipeline.subsets.selecting import Selected, select
 from laion_pipeline.warehouse.provenance import Provenance
-from laion_pipeline.warehouse.views import valid_pairs_query
+from laion_pipeline.warehouse.stores import numbered_valid_pairs
 
 Row = Mapping[str, object]
 
@@ -118,7 +118,7 @@ def _look_at(connection: duckdb.DuckDBPyConnection, release: Release) -> int:
     ).fetchall()
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE {_LOOKED_AT} AS SELECT url, {facts}"
-        f" FROM ({valid_pairs_query(release, 'rowid AS row')})"
+        f" FROM ({numbered_valid_pairs(connection, release)})"
         f" WHERE row <= {-1 if last is None else last} AND row IN (SELECT row FROM {CHOSEN})"
     )
     ((pairs,),) = connection.execute(f"SELECT count(*) FROM {_LOOKED_AT}").fetchall()
@@ -134,7 +134,7 @@ def _examples(
     first = f"FROM {CHOSEN} ORDER BY place, rowid LIMIT {most}"
     if not selected.bare:
         return _rows(connection, f"SELECT {columns} {first}")
-    source = f"({valid_pairs_query(release, 'rowid AS row')})"
+    source = f"({numbered_valid_pairs(connection, release)})"
     places = connection.execute(f"SELECT row {first}").fetchall()
     return [
         row

@@ -13,6 +13,7 @@ from laion_pipeline.quality.results import find_checks
 from laion_pipeline.warehouse.connections import quoted
 from laion_pipeline.warehouse.pairs import marking
 from laion_pipeline.warehouse.provenance import version_of
+from laion_pipeline.warehouse.stores import NUMBERED
 
 SUFFIX = "_by_shard"
 _COUNTED = "counted_shards"
@@ -50,7 +51,8 @@ def _version(connection: duckdb.DuckDBPyConnection, code_version: str) -> str:
     """How a shard's rows are counted, which of them are valid, and what the views make of them."""
     views = connection.execute(
         "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal AND NOT temporary"
-        " ORDER BY view_name"
+        " AND view_name NOT IN ('pairs', ?) ORDER BY view_name",  # which say where the rows are
+        [NUMBERED],
     ).fetchall()
     return version_of(code_version, marking(connection), views)
 

@@ -20,9 +20,10 @@ from laion_pipeline.warehouse.connections import literal
 from laion_pipeline.warehouse.pairs import columns_there, marking, pairs_columns, reading
 from laion_pipeline.warehouse.provenance import version_of
 from laion_pipeline.warehouse.shard_rows import ShardFile, select_rows
-from laion_pipeline.warehouse.stores import describe_columns, drop_pairs
+from laion_pipeline.warehouse.stores import NUMBERED, describe_columns, drop_pairs
 
 _FILES = "pairs_files"
+_MOST_ROWS = 2**40  # more than a file has
 _BATCH_ROWS = 100_000  # rows that are in memory at a time, and so in a row group
 
 
@@ -183,12 +184,19 @@ class InParquet:
         marked_by = marking(connection)
         files = self.files(connection)
         listed = ", ".join(literal(escape(str(file))) for file in files)
-        query = f"FROM read_parquet([{listed}], hive_partitioning = false)"
+        read = f"read_parquet([{listed}], hive_partitioning = false, file_row_number = true)"
         if not files:
             columns = pairs_columns(release)
-            query = f"SELECT {', '.join(f'NULL AS {c.name}' for c in columns)} WHERE false"
-            query = _typed(release, query)
-        connection.execute(f"CREATE OR REPLACE VIEW pairs AS {query}")
+            read = (
+                f"(SELECT {', '.join(f'NULL AS {c.name}' for c in columns)},"
+                " NULL AS file_row_number WHERE false)"
+            )
+        connection.execute(
+            f"CREATE OR REPLACE VIEW {NUMBERED} AS SELECT * EXCLUDE (file_row_number),"
+            f" shard_id * {_MOST_ROWS} + file_row_number AS row FROM {read}"
+        )
+        typed = _typed(release, f"FROM {read}")
+        connection.execute(f"CREATE OR REPLACE VIEW pairs AS {typed}")
         connection.execute(f"COMMENT ON VIEW pairs IS {literal(self._comment(release))}")
         describe_columns(connection, release)
         if marked_by:

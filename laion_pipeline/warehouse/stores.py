@@ -11,6 +11,10 @@ from laion_pipeline.warehouse.connections import literal
 from laion_pipeline.warehouse.ledger import Entry
 from laion_pipeline.warehouse.pairs import columns_there, pairs_columns, reading
 from laion_pipeline.warehouse.shard_rows import ShardFile, select_rows
+from laion_pipeline.warehouse.views import valid_pairs_query
+
+# The view that has the pairs with a number `row` for each, where they are not rows of a table.
+NUMBERED = "numbered_pairs"
 
 
 class Store(Protocol):
@@ -103,7 +107,21 @@ def drop_pairs(connection: duckdb.DuckDBPyConnection) -> None:
     (views,) = connection.execute(
         "SELECT count(*) FROM duckdb_views() WHERE view_name = 'pairs'"
     ).fetchall()[0]
+    connection.execute(f"DROP VIEW IF EXISTS {NUMBERED}")
     connection.execute(f"DROP {'VIEW' if views else 'TABLE'} IF EXISTS pairs CASCADE")
+
+
+def numbered_valid_pairs(connection: duckdb.DuckDBPyConnection, release: Release) -> str:
+    """The query of the view `valid_pairs`, with a number `row` by which a pair is found again.
+
+    Numbers are in the order in which pairs are kept, and the same until something is loaded.
+    """
+    numbered = connection.execute(
+        "SELECT view_name FROM duckdb_views() WHERE view_name = ?", [NUMBERED]
+    ).fetchall()
+    if numbered:
+        return valid_pairs_query(release, "row", source=NUMBERED)
+    return valid_pairs_query(release, "rowid AS row")
 
 
 def describe_columns(connection: duckdb.DuckDBPyConnection, release: Release) -> None:

@@ -140,8 +140,8 @@ def _on_edge(score: Score) -> str:
     return "false" if score.higher_is_better else f"{score.name} = bin / {score.bins_per_unit}"
 
 
-def valid_pairs_query(release: Release, *more: str) -> str:
-    """The query of the view `valid_pairs`, with `more` columns of `pairs`."""
+def valid_pairs_query(release: Release, *more: str, source: str = "pairs") -> str:
+    """The query of the view `valid_pairs`, with `more` columns of `source`, which has all pairs."""
     core = {column.name for column in CORE_COLUMNS}
     columns = [
         column.name
@@ -149,7 +149,7 @@ def valid_pairs_query(release: Release, *more: str) -> str:
         else f"CAST(NULL AS {column.sql_type}) AS {column.name}"
         for column in CORE_COLUMNS
     ] + [name for name in release.columns if name not in core]
-    return f"SELECT {', '.join([*columns, 'shard_id', *more])} FROM pairs WHERE defects = 0"
+    return f"SELECT {', '.join([*columns, 'shard_id', *more])} FROM {source} WHERE defects = 0"
 
 
 def _quarantine(release: Release) -> str:

@@ -48,6 +48,7 @@ def from_scratch(warehouse: Warehouse, shards: Path, name: str) -> list[tuple[ob
     return fetch(other, f"FROM {name}")
 
 
+@pytest.mark.usefixtures("either_store")
 @pytest.mark.parametrize("name", BY_SHARD)
 def test_only_what_changed_is_counted(name: str, warehouse: Warehouse, shards: Path) -> None:
     assert marked(warehouse, name) == {0, 1, 2}

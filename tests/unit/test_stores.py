@@ -7,7 +7,10 @@ import duckdb
 import pytest
 
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.paths import Paths
 from laion_pipeline.sources.sample.shards import generate_sample
+from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
 from laion_pipeline.warehouse.parquet_store import InParquet, Job, write_rows
@@ -133,6 +136,22 @@ def test_either_store_gives_the_same_tables_and_checks(
     for name in tables():
         query = f"SELECT COLUMNS(c -> c NOT IN ('loaded_at', 'profiled_at')) FROM {name}"
         assert fetch(theirs, query) == fetch(ours, query), name
+
+
+def test_either_store_gives_the_same_subset(tmp_path: Path) -> None:
+    generate_sample(tmp_path / "some", rows=2000, shards=3)
+    chosen = SubsetFilter.of({"name": "mine", "order": "random", "dedupe": ["url"]}, "mine")
+    exported: list[dict[str, bytes]] = []
+    for store in (IN_WAREHOUSE, InParquet(tmp_path / "in files" / "pairs", "1GB")):
+        paths = Paths(tmp_path / ("in files" if exported else "in the warehouse"))
+        paths.root.mkdir()
+        warehouse = Warehouse(paths.warehouse, "1GB", 2, reads=paths.pairs)
+        load_pairs(warehouse, SAMPLE, list_folder(tmp_path / "some"), store=store)
+        export = Subset(chosen, SAMPLE, paths, warehouse).export()
+        exported.append({f.name: f.read_bytes() for f in export.folder.glob("*.parquet")})
+    ours, theirs = exported
+    assert ours
+    assert theirs == ours
 
 
 def test_only_files_of_changed_shards_are_written(beside: Warehouse, shards: Path) -> None:

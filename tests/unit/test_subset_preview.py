@@ -18,19 +18,29 @@ from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.subsets import preview
 from laion_pipeline.subsets.presets import PRESETS
 from laion_pipeline.subsets.telling import told
-from tests.builders import load, pair, write_shard
+from laion_pipeline.warehouse.connections import Warehouse
+from laion_pipeline.warehouse.loading import load_pairs
+from laion_pipeline.warehouse.parquet_store import InParquet
+from laion_pipeline.warehouse.stores import IN_WAREHOUSE
+from tests.builders import SAMPLE, list_folder, pair, write_shard
 
 HOSTILE = "\x1b[31m\u202e'; drop table pairs; --"
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="module", params=[False, True], ids=["in the warehouse", "in Parquet"])
+def data(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     data = tmp_path_factory.mktemp("data")
     paths = Paths(data / "sample")
     generate_sample(paths.shards, rows=2000, shards=2)
     odd = [pair(1, text=HOSTILE, punsafe=0.05), pair(2, text="an unsafe caption", punsafe=0.9)]
     write_shard(paths.shards, "zz.parquet", odd)
-    load(paths.shards).file.replace(paths.warehouse)
+    store = InParquet(paths.pairs, "1GB") if request.param else IN_WAREHOUSE
+    load_pairs(
+        Warehouse(paths.warehouse, "1GB", 2, reads=paths.pairs),
+        SAMPLE,
+        list_folder(paths.shards),
+        store=store,
+    )
     return data
 
 
