@@ -2,25 +2,56 @@
 -- A tenth ends at a decile and includes it, so that equal similarities stay together: where many are
 -- equal, tenths differ in size, or one is missing. The effect size is Cohen's d, by the number of
 -- characters: 0.2 is commonly called small, 0.5 medium, 0.8 large.
-with ranked as (
-    select similarity, row_number() over (order by similarity) as rank
+with stepped as (
+    select cast(floor(similarity * 8192) as integer) as step, count(*) as pairs
     from valid_pairs
     where similarity is not null
+    group by step
 ),
--- Where a tenth ends: only the similarities are sorted, which is much faster than whole pairs.
+-- Counted in steps of 2^-13, so that not all similarities have to be sorted.
+lined_up as (
+    select
+        step,
+        pairs,
+        sum(pairs) over (order by step) - pairs as below,
+        sum(pairs) over () as all_pairs
+    from stepped
+),
+-- The rank of the last pair of each tenth, counted from 1.
+wanted as (
+    select tenth, (tenth * all_pairs + 9) // 10 as rank
+    from (select max(all_pairs) as all_pairs from lined_up)
+    cross join (values (1), (2), (3), (4), (5), (6), (7), (8), (9)) as tenths (tenth)
+),
+-- The few steps that hold them: only their similarities are sorted.
+opened as (
+    select distinct lined_up.step, lined_up.below
+    from lined_up
+    join wanted
+        on lined_up.below < wanted.rank
+        and lined_up.below + lined_up.pairs >= wanted.rank
+),
+ranked as (
+    select
+        similarity,
+        opened.below + row_number() over (partition by opened.step order by similarity) as rank
+    from valid_pairs
+    join opened on opened.step = cast(floor(similarity * 8192) as integer)
+    where similarity is not null
+),
 edges as (
     select
-        max(case when (rank - 1) * 10 < pairs then similarity end) as e1,
-        max(case when (rank - 1) * 10 < pairs * 2 then similarity end) as e2,
-        max(case when (rank - 1) * 10 < pairs * 3 then similarity end) as e3,
-        max(case when (rank - 1) * 10 < pairs * 4 then similarity end) as e4,
-        max(case when (rank - 1) * 10 < pairs * 5 then similarity end) as e5,
-        max(case when (rank - 1) * 10 < pairs * 6 then similarity end) as e6,
-        max(case when (rank - 1) * 10 < pairs * 7 then similarity end) as e7,
-        max(case when (rank - 1) * 10 < pairs * 8 then similarity end) as e8,
-        max(case when (rank - 1) * 10 < pairs * 9 then similarity end) as e9
-    from ranked
-    cross join (select count(*) as pairs from valid_pairs where similarity is not null)
+        max(case when tenth = 1 then similarity end) as e1,
+        max(case when tenth = 2 then similarity end) as e2,
+        max(case when tenth = 3 then similarity end) as e3,
+        max(case when tenth = 4 then similarity end) as e4,
+        max(case when tenth = 5 then similarity end) as e5,
+        max(case when tenth = 6 then similarity end) as e6,
+        max(case when tenth = 7 then similarity end) as e7,
+        max(case when tenth = 8 then similarity end) as e8,
+        max(case when tenth = 9 then similarity end) as e9
+    from wanted
+    join ranked on ranked.rank = wanted.rank
 ),
 -- Captions are as long as many others: most of what there is to compute is computed once for each
 -- length.
@@ -50,7 +81,7 @@ placed as (
     group by tenth, characters
 ),
 -- The pairs of a tenth in order of the captions' length, to find the one or two in the middle.
-lined_up as (
+by_length as (
     select
         *,
         sum(pairs) over (partition by tenth order by characters) as up_to,
@@ -71,7 +102,7 @@ summed as (
         ) / 2 as median_characters,
         cast(sum(short) as bigint) as short,
         cast(sum(only_digits) as bigint) as only_digits
-    from lined_up
+    from by_length
     group by tenth
 ),
 compared as (

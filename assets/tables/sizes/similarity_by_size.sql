@@ -2,26 +2,80 @@
 -- A tenth ends at a decile and includes it, so that equal similarities stay together: where many are
 -- equal, tenths differ in size, or one is missing. The effect size is Cohen's d, by the logarithm
 -- of the pixels: 0.2 is commonly called small, 0.5 medium, 0.8 large.
-with ranked as (
-    select similarity, width, height, rank() over (order by similarity) as rank
+with stepped as (
+    select cast(floor(similarity * 8192) as integer) as step, count(*) as pairs
     from valid_pairs
     where similarity is not null and width is not null and height is not null
+    group by step
+),
+-- Counted in steps of 2^-13, so that not all similarities have to be sorted.
+lined_up as (
+    select
+        step,
+        pairs,
+        sum(pairs) over (order by step) - pairs as below,
+        sum(pairs) over () as all_pairs
+    from stepped
+),
+-- The rank of the last pair of each tenth, counted from 1.
+wanted as (
+    select tenth, (tenth * all_pairs + 9) // 10 as rank
+    from (select max(all_pairs) as all_pairs from lined_up)
+    cross join (values (1), (2), (3), (4), (5), (6), (7), (8), (9)) as tenths (tenth)
+),
+-- The few steps that hold them: only their similarities are sorted.
+opened as (
+    select distinct lined_up.step, lined_up.below
+    from lined_up
+    join wanted
+        on lined_up.below < wanted.rank
+        and lined_up.below + lined_up.pairs >= wanted.rank
+),
+ranked as (
+    select
+        similarity,
+        opened.below + row_number() over (partition by opened.step order by similarity) as rank
+    from valid_pairs
+    join opened on opened.step = cast(floor(similarity * 8192) as integer)
+    where similarity is not null and width is not null and height is not null
+),
+edges as (
+    select
+        max(case when tenth = 1 then similarity end) as e1,
+        max(case when tenth = 2 then similarity end) as e2,
+        max(case when tenth = 3 then similarity end) as e3,
+        max(case when tenth = 4 then similarity end) as e4,
+        max(case when tenth = 5 then similarity end) as e5,
+        max(case when tenth = 6 then similarity end) as e6,
+        max(case when tenth = 7 then similarity end) as e7,
+        max(case when tenth = 8 then similarity end) as e8,
+        max(case when tenth = 9 then similarity end) as e9
+    from wanted
+    join ranked on ranked.rank = wanted.rank
 ),
 -- The same sizes come again and again: what there is to compute is computed once for each.
 sized as (
     select
-        (rank - 1) * 10 // known.pairs + 1 as tenth,
+        case
+            when similarity <= e1 then 1
+            when similarity <= e2 then 2
+            when similarity <= e3 then 3
+            when similarity <= e4 then 4
+            when similarity <= e5 then 5
+            when similarity <= e6 then 6
+            when similarity <= e7 then 7
+            when similarity <= e8 then 8
+            when similarity <= e9 then 9
+            else 10
+        end as tenth,
         width,
         height,
         count(*) as pairs,
         min(similarity) as lowest,
         max(similarity) as highest
-    from ranked
-    cross join (
-        select count(*) as pairs
-        from valid_pairs
-        where similarity is not null and width is not null and height is not null
-    ) as known
+    from valid_pairs
+    cross join edges
+    where similarity is not null and width is not null and height is not null
     group by tenth, width, height
 ),
 measured as (
@@ -33,7 +87,7 @@ measured as (
     from sized
 ),
 -- The pairs of a tenth in order of their pixels, to find the one or two in the middle.
-lined_up as (
+by_pixels as (
     select
         *,
         sum(pairs) over (partition by tenth order by pixels) as up_to,
@@ -54,7 +108,7 @@ summed as (
         cast(sum(case when least(width, height) < 256 then pairs else 0 end) as bigint) as small,
         sum(size * pairs) as sizes,
         sum(size * size * pairs) as squares
-    from lined_up
+    from by_pixels
     group by tenth
 ),
 compared as (
