@@ -34,10 +34,18 @@ class Engine(Protocol):
     def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         """What a query gives, in its order and of DuckDB's types."""
 
-    def create_table(self, connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    def create_table(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        query: str,
+        *,
+        temporary: bool = False,
+    ) -> None:
         """Make what a query gives a table of the warehouse, in its order and of DuckDB's types.
 
-        It takes the place of one that is there, which the query may read.
+        It takes the place of one that is there, which the query may read. One that is `temporary`
+        lasts as long as the connection.
         """
 
     def judged(
@@ -55,15 +63,22 @@ class Engine(Protocol):
 class DuckDB:
     """The warehouse itself."""
 
-    store = IN_WAREHOUSE
+    store: Store = IN_WAREHOUSE
 
     def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
         """Execute a query."""
         return connection.execute(query).to_arrow_table()
 
-    def create_table(self, connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    def create_table(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        query: str,
+        *,
+        temporary: bool = False,
+    ) -> None:
         """Make a table."""
-        connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {query}")
+        create_table(connection, name, query, temporary=temporary)
 
     @contextmanager
     def judged(self, context: "AbstractDataContext", warehouse: Warehouse) -> Iterator["BatchOf"]:
@@ -108,6 +123,14 @@ class DuckDB:
 
 
 DUCKDB = DuckDB()
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection, name: str, query: str, *, temporary: bool
+) -> None:
+    """Make what a query of the warehouse gives a table, in place of one that is there."""
+    kind = "TEMP TABLE" if temporary else "TABLE"
+    connection.execute(f"CREATE OR REPLACE {kind} {quoted(name)} AS {query}")
 
 
 def _connect(engine: "sa.Engine") -> "sa.Connection":

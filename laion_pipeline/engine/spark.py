@@ -1,6 +1,7 @@
 """Apache Spark as the engine: it reads `pairs` from files, and gives back tables that are small.
 
-What else a query reads, Spark is handed by the warehouse; the views it has by their own SQL.
+What else such a query reads, Spark is handed by the warehouse; the views it has by their own SQL. A
+query that does not read `pairs` is the warehouse's own.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,7 @@ import pyarrow as pa
 from sqlglot import exp, parse_one
 
 from laion_pipeline.engine.cluster import Cluster
+from laion_pipeline.engine.engine import create_table
 from laion_pipeline.engine.spark_sql import spark_sql
 from laion_pipeline.engine.workers import written_by
 from laion_pipeline.releases.release import Release
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 
 # Its numbers are DuckDB's, and kept from one revision to the next: another engine's are others.
 _OF_DUCKDB = "pair_keys"
+_PAIRS = "pairs"
 _FOUND = "found_by_spark"
 
 
@@ -52,10 +55,17 @@ class Spark:
         with self._found(connection, query) as found:
             return connection.execute(found).to_arrow_table()
 
-    def create_table(self, connection: duckdb.DuckDBPyConnection, name: str, query: str) -> None:
+    def create_table(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        query: str,
+        *,
+        temporary: bool = False,
+    ) -> None:
         """Make a table of what Spark finds."""
         with self._found(connection, query) as found:
-            connection.execute(f"CREATE OR REPLACE TABLE {quoted(name)} AS {found}")
+            create_table(connection, name, found, temporary=temporary)
 
     @contextmanager
     def judged(self, context: "AbstractDataContext", warehouse: Warehouse) -> Iterator["BatchOf"]:
@@ -88,7 +98,7 @@ class Spark:
     def _found(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
         """What Spark finds by a query, as a query of the warehouse with the types of its own."""
         reads = self._reads(connection, query)
-        if _OF_DUCKDB in reads:
+        if _OF_DUCKDB in reads or _PAIRS not in reads:
             yield query
             return
         own = connection.sql(query)  # which is not computed, only seen to be a query
@@ -111,7 +121,7 @@ class Spark:
     def _reads(self, connection: duckdb.DuckDBPyConnection, query: str) -> dict[str, None]:
         """All tables and views that a query reads, through others too, each after what it reads."""
         kept = connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
-        there = {"pairs", *self._views, *(name for (name,) in kept)}
+        there = {_PAIRS, *self._views, *(name for (name,) in kept)}
         reads: dict[str, None] = {}
         # Some may be names that the query gives to parts of itself, which does no harm.
         named = {table.name for table in parse_one(query, dialect="duckdb").find_all(exp.Table)}
@@ -125,6 +135,6 @@ class Spark:
         """A table or view of the warehouse as Spark sees it."""
         if name in self._views:
             return self.cluster.session.sql(spark_sql(self._views[name]))
-        if name == "pairs" and (files := self.store.files(connection)):
+        if name == _PAIRS and (files := self.store.files(connection)):
             return self.cluster.session.read.parquet(*map(str, files))
         return self.cluster.session.createDataFrame(connection.table(name).to_arrow_table())

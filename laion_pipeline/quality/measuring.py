@@ -62,16 +62,17 @@ def measure_all(
     measures = contract.measures(asset)
     if any(measure.sampled for measure in measures):
         draw_row_sample(connection, contract.release)
-    measured = {measure.name: _take(connection, measure) for measure in measures}
+    measured = {measure.name: _take(connection, measure, engine) for measure in measures}
     of_rows = [check for check in contract.on(asset) if isinstance(check, RowCheck)]
     if held := [check for check in of_rows if not check.skip_reason]:
         measured |= _count_failing(connection, held, engine)
     return Measurements(asset, rows, measured)
 
 
-def _take(connection: duckdb.DuckDBPyConnection, measure: Measure) -> Measured:
-    denominator = int(_scalar(connection, measure.denominator) or 0)
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE evidence AS {measure.evidence}")
+def _take(connection: duckdb.DuckDBPyConnection, measure: Measure, engine: Engine) -> Measured:
+    found = engine.find(connection, measure.denominator).column(0).to_pylist()
+    denominator = int(next(iter(found), 0) or 0)
+    engine.create_table(connection, "evidence", measure.evidence, temporary=True)
     failing = int(_scalar(connection, "SELECT sum(failing) FROM evidence") or 0)
     evidence = _of_measure(connection) if failing or measure.value else Evidence()
     connection.execute("DROP TABLE evidence")

@@ -12,39 +12,73 @@ from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.engine.spark import Spark
 from laion_pipeline.quality.results import RecordedCheck
 from laion_pipeline.quality.validation import validate
+from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
 from tests.builders import SAMPLE, fetch, list_folder, load, make_tables, tables, write_shard
+from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS
 from tests.oracles.rows import assert_close
 from tests.spark.test_tables import WHEN, odd_rows
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("engine")
+def _with_defects(folder: Path) -> Path:
+    generate_sample(folder, rows=2000, shards=3)
+    write_shard(folder, "part-9.parquet", odd_rows(), SAMPLE.columns)
+    return folder
+
+
+# What is loaded, and by which release: made-up rows with every kind of defect, and real ones.
+WORLDS = {
+    "defects": (SAMPLE.name, _with_defects),
+    "real": ("laion2B-en-aesthetic", lambda _: REAL_ROWS / "laion2B-en-aesthetic-real-text"),
+    "raw": ("laion2B-multi", lambda _: REAL_ROWS / "laion2B-multi-real"),
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=["defects", *(pytest.param(name, marks=NEEDS_REAL_ROWS) for name in ("real", "raw"))],
+)
+def world(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def engine(place: Path, cluster: Cluster) -> Spark:
-    return Spark.over(SAMPLE, place / "pairs", cluster)
+def release(world: str) -> Release:
+    return find_release(WORLDS[world][0])
 
 
 @pytest.fixture(scope="module")
-def ours(place: Path) -> Warehouse:
-    generate_sample(place / "shards", rows=2000, shards=3)
-    write_shard(place / "shards", "part-9.parquet", odd_rows(), SAMPLE.columns)
-    warehouse = load(place / "shards")
+def place(world: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp(world)
+
+
+@pytest.fixture(scope="module")
+def shards(world: str, place: Path) -> Path:
+    return WORLDS[world][1](place / "shards")
+
+
+@pytest.fixture(scope="module")
+def engine(place: Path, release: Release, cluster: Cluster) -> Spark:
+    return Spark.over(release, place / "pairs", cluster)
+
+
+@pytest.fixture(scope="module")
+def ours(place: Path, release: Release, shards: Path) -> Warehouse:
+    warehouse = load(shards, release, file=place / "duckdb.duckdb")
     make_tables(warehouse, place / "tables")
     return warehouse
 
 
 @pytest.fixture(scope="module")
-def theirs(place: Path, ours: Warehouse, engine: Spark) -> Warehouse:
+def theirs(
+    place: Path, release: Release, shards: Path, ours: Warehouse, engine: Spark
+) -> Warehouse:
     """Loaded by Spark, and with every table made by it; those that read what they were, twice."""
     warehouse = Warehouse(place / "spark.duckdb", "1GB", 2, reads=place / "pairs")
-    load_pairs(warehouse, SAMPLE, list_folder(place / "shards"), store=engine.store)
+    load_pairs(warehouse, release, list_folder(shards, release), store=engine.store)
     every = tables().values()
     for table in (*every, *(table for table in every if table.history)):
         materialize_table(warehouse, table, place / "tables-spark", engine=engine)
@@ -66,9 +100,9 @@ def test_checks_pass(theirs: Warehouse, engine: Spark) -> None:
 
 @pytest.mark.parametrize("asset", ["pairs", "revision_drift"])
 def test_the_contract_finds_the_same(
-    asset: str, ours: Warehouse, theirs: Warehouse, engine: Spark
+    asset: str, release: Release, ours: Warehouse, theirs: Warehouse, engine: Spark
 ) -> None:
-    contract = Contract.of(SAMPLE)
+    contract = Contract.of(release)
     expected = validate(ours, contract, asset)
     found = validate(theirs, contract, asset, engine=engine)
     assert [_lasting(check) for check in found] == [_lasting(check) for check in expected]
