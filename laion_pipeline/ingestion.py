@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from laion_pipeline.common.files import remove, remove_leftovers
+from laion_pipeline.common.files import remove_leftovers
 from laion_pipeline.errors import DamagedWarehouseError, DiskFullError
 from laion_pipeline.session import Session
 from laion_pipeline.sources.shards import Fetched, Listing, Shard
@@ -15,6 +15,7 @@ from laion_pipeline.text import listed
 from laion_pipeline.warehouse.damage import is_known_as_damaged, set_warehouse_aside
 from laion_pipeline.warehouse.ledger import Entry, Plan, plan_changes
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
+from laion_pipeline.warehouse.parquet_store import remove_files
 from laion_pipeline.warehouse.shard_rows import ShardFile, inspect_shard
 from laion_pipeline.warehouse.stores import IN_WAREHOUSE, read_ledger
 from laion_pipeline.warehouse.supply import Streamed
@@ -81,7 +82,7 @@ def load_listing(session: Session, listing: Listing) -> LoadResult:
     store = session.engine.store
     result = load_pairs(session.warehouse, session.release, listing, supply, store)
     if store is IN_WAREHOUSE:
-        remove(session.paths.pairs)  # of another engine, before
+        remove_files(session.paths.pairs)  # of another engine, before
     return result
 
 

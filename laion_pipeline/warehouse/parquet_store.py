@@ -5,7 +5,8 @@ changed, and made by anybody it is the same. Which files there are the warehouse
 transaction that also writes its ledger: a load that is killed leaves files that nobody reads.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
@@ -142,10 +143,9 @@ class InParquet:
     def tidy(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Delete the files that the view is not of, and what their writers set aside."""
         shown = set(self.files(connection))
-        for ours in ("[0-9]*-*.parquet*", ".[0-9]*-*.parquet.*.partial"):
-            for place in self.folder.glob(ours):
-                if place not in shown:
-                    remove(place)
+        for place in _ours(self.folder):
+            if place not in shown:
+                remove(place)
 
     def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Path]:
         """The files that `pairs` is a view of."""
@@ -204,6 +204,20 @@ class InParquet:
 
     def _comment(self, release: Release) -> str:
         return f"{reading(release)}; in {self.folder}"
+
+
+def remove_files(folder: Path) -> None:
+    """Remove the files of a store that is not used any more, and no one else's."""
+    for place in _ours(folder):
+        remove(place)
+    with suppress(OSError):  # where there is somebody else's, or none
+        folder.rmdir()
+
+
+def _ours(folder: Path) -> Iterator[Path]:
+    """The files of rows in a folder, and what their writers set aside."""
+    for name in ("[0-9]*-*.parquet*", ".[0-9]*-*.parquet.*.partial"):
+        yield from folder.glob(name)
 
 
 def _typed(release: Release, query: str) -> str:

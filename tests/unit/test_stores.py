@@ -1,13 +1,17 @@
 """What keeps the rows of `pairs`: a table of the warehouse, or Parquet files beside it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from laion_pipeline.engine.engine import DuckDB
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.ingestion import fetch_shards, load_listing
 from laion_pipeline.paths import Paths
+from laion_pipeline.session import Session
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.subset import Subset
@@ -99,6 +103,13 @@ def test_a_warehouse_with_other_columns_than_contracted_is_rebuilt(
 def test_a_ledger_without_pairs_is_not_believed(shards: Path, warehouse: Warehouse) -> None:
     change(warehouse, "DROP TABLE pairs CASCADE")
     assert reload(warehouse, shards).rows == 6
+
+
+class Files(DuckDB):
+    """DuckDB over rows in files."""
+
+    def __init__(self, store: InParquet) -> None:
+        self.store: Store = store
 
 
 @pytest.fixture
@@ -220,6 +231,20 @@ def test_a_store_does_not_believe_what_another_has_kept(
         result = load_pairs(warehouse, SAMPLE, list_folder(shards), store=store)
         assert str(result.plan) == "3 new, 0 changed, 0 unchanged, 0 removed"
         assert held(warehouse) == {f"part-{n}.parquet": (n, [10 * n, 10 * n + 1]) for n in range(3)}
+
+
+def test_leaving_the_files_removes_them_and_no_others(tmp_path: Path, shards: Path) -> None:
+    settings = {"source": str(shards), "data_dir": str(tmp_path / "data")}
+    session = Session.open(**settings)
+    in_files = replace(session, engine=Files(InParquet(session.paths.pairs, "1GB")))
+    assert load_listing(in_files, fetch_shards(in_files).listing).rows_loaded == 6
+    assert len(list(session.paths.pairs.iterdir())) == 3
+    (session.paths.pairs / "mine.parquet").touch()
+    assert load_listing(session, fetch_shards(session).listing).rows_loaded == 6
+    assert [file.name for file in session.paths.pairs.iterdir()] == ["mine.parquet"]
+    (session.paths.pairs / "mine.parquet").unlink()
+    assert load_listing(session, fetch_shards(session).listing).rows_loaded == 0
+    assert not session.paths.pairs.exists()
 
 
 def test_sql_reads_its_files_and_no_others(beside: Warehouse, shards: Path) -> None:
