@@ -1,4 +1,4 @@
-# `make run` is all a newcomer needs; every target sets up .venv by itself.
+# `make run` is all a newcomer needs; every target sets up its environment by itself.
 PYTHON ?= python3
 # Spark has an environment of its own, so that nobody else needs it.
 VENV := .venv$(if $(filter spark,$(LAION_ENGINE)),-spark)
@@ -21,7 +21,7 @@ test: $(VENV)/.ready  ## the quick tests, of single parts
 test-all: $(VENV)/.ready  ## all tests, also those that run the whole graph and the programs
 	$(BIN)/python -m pytest --numprocesses auto --dist loadscope --no-loadscope-reorder
 
-test-spark: .venv-spark/.ready  ## loading and the tables on Apache Spark; needs Java 17
+test-spark: .venv-spark/.ready  ## the same on Apache Spark as on DuckDB; needs Java 17
 	.venv-spark/bin/python -m pytest tests/spark
 
 lint: $(VENV)/.ready  ## format, rules, types, import directions

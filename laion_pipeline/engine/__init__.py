@@ -1,1 +1,1 @@
-"""Other engines than DuckDB: how its SQL is written for them."""
+"""What computes: DuckDB, or Spark, with SQL written for it and rows loaded by its workers."""

@@ -1,14 +1,13 @@
 """What computes what is made of the rows: DuckDB, in this process, unless another is asked for."""
 
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import duckdb
-import pyarrow as pa
 
-from laion_pipeline.warehouse.connections import Warehouse, quoted
+from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.stores import IN_WAREHOUSE, Store
 
 if TYPE_CHECKING:
@@ -31,21 +30,12 @@ class Engine(Protocol):
     def store(self) -> Store:
         """Where the rows are kept."""
 
-    def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
-        """What a query gives, in its order and of DuckDB's types."""
+    def found(
+        self, connection: duckdb.DuckDBPyConnection, query: str
+    ) -> AbstractContextManager[str]:
+        """A query of the warehouse that gives, while the block runs, what `query` does.
 
-    def create_table(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        name: str,
-        query: str,
-        *,
-        temporary: bool = False,
-    ) -> None:
-        """Make what a query gives a table of the warehouse, in its order and of DuckDB's types.
-
-        It takes the place of one that is there, which the query may read. One that is `temporary`
-        lasts as long as the connection.
+        In its order, and of DuckDB's types.
         """
 
     def judged(
@@ -65,20 +55,11 @@ class DuckDB:
 
     store: Store = IN_WAREHOUSE
 
-    def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
-        """Execute a query."""
-        return connection.execute(query).to_arrow_table()
-
-    def create_table(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        name: str,
-        query: str,
-        *,
-        temporary: bool = False,
-    ) -> None:
-        """Make a table."""
-        create_table(connection, name, query, temporary=temporary)
+    def found(
+        self, _connection: duckdb.DuckDBPyConnection, query: str
+    ) -> AbstractContextManager[str]:
+        """Let it find what it is asked for."""
+        return nullcontext(query)
 
     @contextmanager
     def judged(self, context: "AbstractDataContext", warehouse: Warehouse) -> Iterator["BatchOf"]:
@@ -123,14 +104,6 @@ class DuckDB:
 
 
 DUCKDB = DuckDB()
-
-
-def create_table(
-    connection: duckdb.DuckDBPyConnection, name: str, query: str, *, temporary: bool
-) -> None:
-    """Make what a query of the warehouse gives a table, in place of one that is there."""
-    kind = "TEMP TABLE" if temporary else "TABLE"
-    connection.execute(f"CREATE OR REPLACE {kind} {quoted(name)} AS {query}")
 
 
 def _connect(engine: "sa.Engine") -> "sa.Connection":

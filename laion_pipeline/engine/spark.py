@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import pyarrow as pa
 from sqlglot import exp, parse_one
 
 from laion_pipeline.engine.cluster import Cluster
-from laion_pipeline.engine.engine import create_table
 from laion_pipeline.engine.spark_sql import spark_sql
 from laion_pipeline.engine.workers import written_by
 from laion_pipeline.releases.release import Release
@@ -27,7 +25,7 @@ from laion_pipeline.warehouse.views import view_queries
 if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context import AbstractDataContext
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from laion_pipeline.engine.engine import BatchOf
 
@@ -50,22 +48,25 @@ class Spark:
         """Spark over rows that its workers keep in `folder`."""
         return cls(cluster, release, InParquet(folder, cluster.task_memory, written_by(cluster)))
 
-    def find(self, connection: duckdb.DuckDBPyConnection, query: str) -> pa.Table:
-        """Have Spark find it."""
-        with self._found(connection, query) as found:
-            return connection.execute(found).to_arrow_table()
-
-    def create_table(
-        self,
-        connection: duckdb.DuckDBPyConnection,
-        name: str,
-        query: str,
-        *,
-        temporary: bool = False,
-    ) -> None:
-        """Make a table of what Spark finds."""
-        with self._found(connection, query) as found:
-            create_table(connection, name, found, temporary=temporary)
+    @contextmanager
+    def found(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
+        """Have Spark find it. Raises EngineError where it fails."""
+        reads = self._reads(connection, query)
+        if _OF_DUCKDB in reads or _PAIRS not in reads:
+            yield query
+            return
+        own = connection.sql(query)  # which is not computed, only seen to be a query
+        with self._seen(connection, query) as frame:
+            found = frame.toArrow()
+        columns = ", ".join(
+            f"CAST({quoted(theirs)} AS {type_}) AS {quoted(ours)}"
+            for theirs, ours, type_ in zip(found.column_names, own.columns, own.types, strict=True)
+        )
+        connection.register(_FOUND, found)
+        try:
+            yield f"SELECT {columns} FROM {_FOUND}"
+        finally:
+            connection.unregister(_FOUND)
 
     @contextmanager
     def judged(self, context: "AbstractDataContext", warehouse: Warehouse) -> Iterator["BatchOf"]:
@@ -77,7 +78,7 @@ class Spark:
                 name: str, query: str | None
             ) -> "tuple[BatchDefinition[Any], dict[str, Any]]":
                 data = source.add_dataframe_asset(name)
-                frame = held.enter_context(self.seen(connection, query or f"SELECT * FROM {name}"))
+                frame = held.enter_context(self._seen(connection, query or f"SELECT * FROM {name}"))
                 return data.add_batch_definition_whole_dataframe("all"), {"dataframe": frame}
 
             yield batch_of
@@ -87,32 +88,12 @@ class Spark:
         self.cluster.stop()
 
     @contextmanager
-    def seen(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator["DataFrame"]:
-        """What Spark would find, as its own frame. Raises EngineError where it fails."""
+    def _seen(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator["DataFrame"]:
+        """What Spark finds by a query while the block runs, as its own frame."""
         with self.cluster.computing() as session:
             for name in self._reads(connection, query):
-                self._frame(connection, name).createOrReplaceTempView(name)
+                self._frame(session, connection, name).createOrReplaceTempView(name)
             yield session.sql(spark_sql(query))
-
-    @contextmanager
-    def _found(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[str]:
-        """What Spark finds by a query, as a query of the warehouse with the types of its own."""
-        reads = self._reads(connection, query)
-        if _OF_DUCKDB in reads or _PAIRS not in reads:
-            yield query
-            return
-        own = connection.sql(query)  # which is not computed, only seen to be a query
-        with self.seen(connection, query) as frame:
-            found = frame.toArrow()
-        columns = ", ".join(
-            f"CAST({quoted(theirs)} AS {type_}) AS {quoted(ours)}"
-            for theirs, ours, type_ in zip(found.column_names, own.columns, own.types, strict=True)
-        )
-        connection.register(_FOUND, found)
-        try:
-            yield f"SELECT {columns} FROM {_FOUND}"
-        finally:
-            connection.unregister(_FOUND)
 
     @cached_property
     def _views(self) -> Mapping[str, str]:
@@ -131,10 +112,12 @@ class Spark:
             reads[name] = None
         return reads
 
-    def _frame(self, connection: duckdb.DuckDBPyConnection, name: str) -> "DataFrame":
+    def _frame(
+        self, session: "SparkSession", connection: duckdb.DuckDBPyConnection, name: str
+    ) -> "DataFrame":
         """A table or view of the warehouse as Spark sees it."""
         if name in self._views:
-            return self.cluster.session.sql(spark_sql(self._views[name]))
+            return session.sql(spark_sql(self._views[name]))
         if name == _PAIRS and (files := self.store.files(connection)):
-            return self.cluster.session.read.parquet(*map(str, files))
-        return self.cluster.session.createDataFrame(connection.table(name).to_arrow_table())
+            return session.read.parquet(*map(str, files))
+        return session.createDataFrame(connection.table(name).to_arrow_table())

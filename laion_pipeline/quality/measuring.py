@@ -70,9 +70,10 @@ def measure_all(
 
 
 def _take(connection: duckdb.DuckDBPyConnection, measure: Measure, engine: Engine) -> Measured:
-    found = engine.find(connection, measure.denominator).column(0).to_pylist()
-    denominator = int(next(iter(found), 0) or 0)
-    engine.create_table(connection, "evidence", measure.evidence, temporary=True)
+    with engine.found(connection, measure.denominator) as found:
+        denominator = int(_scalar(connection, found) or 0)
+    with engine.found(connection, measure.evidence) as found:
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE evidence AS {found}")
     failing = int(_scalar(connection, "SELECT sum(failing) FROM evidence") or 0)
     evidence = _of_measure(connection) if failing or measure.value else Evidence()
     connection.execute("DROP TABLE evidence")
@@ -106,12 +107,13 @@ def _count_failing(
     counts = "".join(
         f", sum(CASE WHEN {check.failing} THEN 1 ELSE 0 END) AS {check.name}" for check in checks
     )
-    by_shard = engine.find(
-        connection,
+    query = (
         "SELECT path, counted.*"
         f" FROM (SELECT shard_id, count(*) AS rows{counts} FROM pairs GROUP BY shard_id) AS counted"
-        " LEFT JOIN shards USING (shard_id) ORDER BY path",
-    ).to_pylist()
+        " LEFT JOIN shards USING (shard_id) ORDER BY path"
+    )
+    with engine.found(connection, query) as by_engine:
+        by_shard = connection.execute(by_engine).to_arrow_table().to_pylist()
     rows = sum(shard["rows"] for shard in by_shard)
     found = {}
     for check in checks:

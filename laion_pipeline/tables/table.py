@@ -166,7 +166,8 @@ def materialize_table(
             if is_by_shard(table.name):
                 sql = query_by_shard(connection, table.name, sql, table.code_version)
                 record_counted(connection, table.name, table.code_version)
-            engine.create_table(connection, table.name, sql)
+            with engine.found(connection, sql) as found:
+                connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {found}")
             for column in table.columns:
                 name = f"{quoted(table.name)}.{quoted(column.name)}"
                 comment = literal(column.documentation)
@@ -197,7 +198,8 @@ def check_table(
 ) -> RecordedCheck:
     """Look among a table's `rows` for what contradicts its invariant; keep the result."""
     with warehouse.connect() as connection:
-        found = engine.find(connection, table.check_sql)
+        with engine.found(connection, table.check_sql) as query:
+            found = connection.execute(query).to_arrow_table()
         result = CheckResult(
             asset=table.name,
             name=SELF_CHECK,

@@ -132,7 +132,10 @@ def test_no_rows_are_no_error(place: Path, cluster: Cluster) -> None:
     nothing = Spark.over(SAMPLE, place / "no-pairs", cluster)
     load_pairs(warehouse, SAMPLE, list_folder(place / "none"), store=nothing.store)
     with warehouse.connect() as connection:
-        found = nothing.find(connection, "SELECT count(*) AS n, sum(width) AS s FROM valid_pairs")
+        counted = "SELECT count(*) AS n, sum(width) AS s FROM valid_pairs"
+        with nothing.found(connection, counted) as query:
+            found = connection.execute(query).to_arrow_table()
         assert found.to_pylist() == [{"n": 0, "s": None}]
-        with pytest.raises(duckdb.Error):
-            nothing.find(connection, "SELECT breadth FROM valid_pairs")
+        wrong = "SELECT breadth FROM valid_pairs"
+        with pytest.raises(duckdb.Error), nothing.found(connection, wrong):
+            pass

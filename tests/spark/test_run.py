@@ -32,7 +32,13 @@ def test_both_say_the_same(by_duckdb: Outcome, by_spark: Outcome) -> None:
     assert by_spark.out.replace(str(by_spark.place), str(by_duckdb.place)) == by_duckdb.out
 
 
-@pytest.mark.parametrize("name", ["valid_pairs", "quarantine", "check_results", *tables()])
+@pytest.mark.parametrize("name", ["valid_pairs", "quarantine"])
+def test_the_rows_are_the_same(name: str, by_duckdb: Outcome, by_spark: Outcome) -> None:
+    # In words, since NaN is not equal to itself.
+    assert list(map(repr, _rows(by_spark, name))) == list(map(repr, _rows(by_duckdb, name)))
+
+
+@pytest.mark.parametrize("name", ["check_results", *tables()])
 def test_a_table_is_the_same(name: str, by_duckdb: Outcome, by_spark: Outcome) -> None:
     ours, theirs = _rows(by_duckdb, name), _rows(by_spark, name)
     assert_close(theirs, ours)

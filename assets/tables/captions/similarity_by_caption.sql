@@ -3,12 +3,12 @@
 -- equal, tenths differ in size, or one is missing. The effect size is Cohen's d, by the number of
 -- characters: 0.2 is commonly called small, 0.5 medium, 0.8 large.
 with stepped as (
+    -- In steps of 2^-13, so that not all similarities have to be sorted.
     select cast(floor(similarity * 8192) as integer) as step, count(*) as pairs
     from valid_pairs
     where similarity is not null
     group by step
 ),
--- Counted in steps of 2^-13, so that not all similarities have to be sorted.
 lined_up as (
     select
         step,
