@@ -1,5 +1,6 @@
-"""Dagster's event log as `dagster.yaml` has it: nobody can read of a failure ahead of its run."""
+"""Dagster's event log as `dagster.yaml` has it: what is read of it is so, and of the file there."""
 
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -41,3 +42,21 @@ def test_a_run_is_marked_as_failed_before_anybody_can_read_of_it(
             assert seen == [(dg.DagsterRunStatus.FAILURE, True)]
             assert instance.event_log_storage.get_logs_for_run(run.run_id)
     assert (tmp_path / RELEASE / "dagster" / "history" / "runs" / "index.db").exists()
+
+
+def test_a_log_that_another_process_moves_aside_is_not_read_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", "to be put back")
+    with configured(tmp_path, None):
+        session = Session.open()
+        prepare_home(session)
+        with open_instance(session, "test") as first:
+            first.report_runless_asset_event(dg.AssetMaterialization("before"))
+            assert first.get_asset_keys() == [dg.AssetKey("before")]
+            history = tmp_path / RELEASE / "dagster" / "history"
+            history.rename(history.with_name("aside"))
+            time.sleep(1.1)  # as long as a connection is kept
+            with open_instance(session, "test") as second:
+                second.report_runless_asset_event(dg.AssetMaterialization("after"))
+            assert first.get_asset_keys() == [dg.AssetKey("after")]
