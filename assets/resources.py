@@ -71,6 +71,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     fetch_images: str
     engine: str
     spark_master: str
+    pairs_folder: str
     memory_limit: str
     threads: str
 

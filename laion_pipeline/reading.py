@@ -91,7 +91,7 @@ class ReleaseReader:
             **{key: value for key, value in given.items() if value}
         )
         found = find_release(settings.release)
-        paths = Paths(settings.data_dir / found.name)
+        paths = settings.paths(found)
         if not paths.warehouse.is_file():
             raise WarehouseError(
                 f"{paths.warehouse}: no warehouse yet; materialize the release first, or say where"

@@ -3,6 +3,7 @@
 import os
 import re
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import available_timezones
@@ -10,6 +11,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BeforeValidator, Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from laion_pipeline.common.places import STORES, place_at
 from laion_pipeline.common.toml_files import first_problem
 from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
@@ -62,6 +64,18 @@ def _writable(path: Path) -> Path:
     return path
 
 
+def _rows_folder(text: str) -> str:
+    """The path of a folder, or the address of one in an object store."""
+    if "://" not in text:
+        return str(_writable(_openable(_absolute(Path(text)))))
+    if not re.fullmatch(rf"({'|'.join(STORES)})://[^/\s]+[^*?#\[\]\s]*", text):
+        raise ValueError(
+            "should be a folder, or one in a bucket, such as s3://bucket/folder or"
+            " gs://bucket/folder"
+        )
+    return text.rstrip("/")
+
+
 def _local(given: object) -> object:
     if isinstance(given, str) and re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", given):
         raise ValueError(
@@ -73,6 +87,7 @@ def _local(given: object) -> object:
 
 Revision = Annotated[str, AfterValidator(_revision)]
 Timezone = Annotated[str, AfterValidator(_timezone)]
+RowsFolder = Annotated[str, AfterValidator(_rows_folder)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 MemorySize = Annotated[str, AfterValidator(_memory_size)]
 AbsolutePath = Annotated[Path, AfterValidator(_absolute)]
@@ -100,6 +115,7 @@ class Settings(BaseSettings):
     accept_removal: Revision | None = None
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark_master: str = "local[*]"
+    pairs_folder: RowsFolder | None = None
     memory_limit: MemorySize = "4GB"
     threads: PositiveInt | None = None
     port: Port = 3000
@@ -137,12 +153,28 @@ class Settings(BaseSettings):
         overrides = None if self.contract is None else read_overrides(self.contract)
         return Contract.of(release, overrides, self.accept_removal or "")
 
+    def paths(self, release: Release) -> Paths:
+        """Where a release's files lie.
+
+        Raises SettingsError where what reads an object store is not installed.
+        """
+        root, folder = self.data_dir / release.name, self.pairs_folder
+        if folder is None:
+            return Paths(root)
+        library = STORES.get(folder.partition("://")[0])
+        if library and find_spec(library) is None:
+            raise SettingsError(
+                f"LAION_PAIRS_FOLDER={folder}: {library}, which reads it, is not installed: pip"
+                f" install {library}"
+            )
+        return Paths(root, place_at(f"{folder}/{release.name}"))
+
     def prepare(self, release: Release) -> Paths:
         """Make the release's folder, and see that it can be written.
 
         Raises SettingsError when it cannot.
         """
-        paths = Paths(self.data_dir / release.name)
+        paths = self.paths(release)
         try:
             paths.root.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=paths.root):

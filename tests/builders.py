@@ -10,6 +10,7 @@ import mmh3
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from laion_pipeline.common.places import Place
 from laion_pipeline.contract import Contract
 from laion_pipeline.contract.rows import quarantine_rules
 from laion_pipeline.quality.results import CheckResult, record_checks
@@ -112,14 +113,17 @@ def replaced(table: pa.Table, name: str, values: object, to: str | None = None) 
     return table.set_column(table.schema.get_field_index(name), to or name, values)
 
 
-# Where the rows of `pairs` are kept: in a folder beside the warehouse, or in its file.
-IN_PARQUET = False
+# Where the rows of the warehouse in a file are kept: in a folder, or in the file itself.
+def rows_folder(_file: Path) -> Place | None:
+    return None
+
+
+def beside(file: Path) -> Place:
+    return file.with_suffix(".pairs")
 
 
 def warehouse_at(file: Path, busy_wait_seconds: float = 60) -> Warehouse:
-    return Warehouse(
-        file, "1GB", 2, busy_wait_seconds, reads=file.with_suffix(".pairs") if IN_PARQUET else None
-    )
+    return Warehouse(file, "1GB", 2, busy_wait_seconds, reads=rows_folder(file))
 
 
 def store_of(warehouse: Warehouse) -> Store:

@@ -4,21 +4,22 @@ What else such a query reads, Spark is handed by the warehouse; the views it has
 query that does not read `pairs` is the warehouse's own.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
 from sqlglot import exp, parse_one
 
+from laion_pipeline.common.places import Place, store_of
 from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.engine.spark_sql import spark_sql
-from laion_pipeline.engine.workers import written_by
+from laion_pipeline.engine.workers import frame_of, written_by
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import Warehouse, quoted
+from laion_pipeline.warehouse.lineage import column_lineage
 from laion_pipeline.warehouse.parquet_store import InParquet
 from laion_pipeline.warehouse.views import view_queries
 
@@ -44,7 +45,7 @@ class Spark:
     store: InParquet
 
     @classmethod
-    def over(cls, release: Release, folder: Path, cluster: Cluster) -> Self:
+    def over(cls, release: Release, folder: Place, cluster: Cluster) -> Self:
         """Spark over rows that its workers keep in `folder`."""
         return cls(cluster, release, InParquet(folder, cluster.task_memory, written_by(cluster)))
 
@@ -92,7 +93,7 @@ class Spark:
         """What Spark finds by a query while the block runs, as its own frame."""
         with self.cluster.computing() as session:
             for name in self._reads(connection, query):
-                self._frame(session, connection, name).createOrReplaceTempView(name)
+                self._frame(session, connection, query, name).createOrReplaceTempView(name)
             yield session.sql(spark_sql(query))
 
     @cached_property
@@ -113,11 +114,36 @@ class Spark:
         return reads
 
     def _frame(
-        self, session: "SparkSession", connection: duckdb.DuckDBPyConnection, name: str
+        self, session: "SparkSession", connection: duckdb.DuckDBPyConnection, query: str, name: str
     ) -> "DataFrame":
-        """A table or view of the warehouse as Spark sees it."""
+        """A table or view of the warehouse as Spark sees it, of which `query` reads something."""
         if name in self._views:
             return session.sql(spark_sql(self._views[name]))
         if name == _PAIRS and (files := self.store.files(connection)):
+            if store_of(self.store.folder):
+                return frame_of(session, files, self.release, self._columns(connection, query))
             return session.read.parquet(*map(str, files))
         return session.createDataFrame(connection.table(name).to_arrow_table())
+
+    def _columns(self, connection: duckdb.DuckDBPyConnection, query: str) -> frozenset[str]:
+        """The columns of `pairs` that have any influence on what a query gives."""
+        columns = connection.execute(
+            "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        ).fetchall()
+        schema: dict[str, dict[str, str]] = {}
+        for table, column, type_ in columns:
+            if table not in self._views:
+                schema.setdefault(table, {})[column] = type_
+        views: dict[str, exp.Query | Callable[[], exp.Query]] = {
+            name: _parsed(view) for name, view in self._views.items()
+        }
+        expanded = _parsed(exp.expand(_parsed(query), views, dialect="duckdb").sql("duckdb"))
+        read = (lineage.all for lineage in column_lineage(expanded, schema).values())
+        tables = (column.split(".", 1) for column in frozenset().union(*read))
+        return frozenset(column for table, column in tables if table == _PAIRS)
+
+
+def _parsed(query: str) -> exp.Query:
+    parsed = parse_one(query, dialect="duckdb")
+    assert isinstance(parsed, exp.Query)
+    return parsed

@@ -16,8 +16,8 @@ from openlineage.client.facet_v2 import (
 from openlineage.client.serde import Serde
 
 from laion_pipeline import __version__
-from laion_pipeline.tables.lineage import Lineage
 from laion_pipeline.tables.table import Table
+from laion_pipeline.warehouse.lineage import Lineage
 from laion_pipeline.warehouse.provenance import Provenance
 
 _PRODUCER = f"urn:laion-pipeline:{__version__}"

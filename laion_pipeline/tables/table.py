@@ -24,9 +24,9 @@ from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck,
 from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.releases.release import ANY
 from laion_pipeline.tables.by_shard import is_by_shard, query_by_shard, record_counted
-from laion_pipeline.tables.lineage import Lineage, Schema, column_lineage, source_tables
 from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
+from laion_pipeline.warehouse.lineage import Lineage, Schema, column_lineage, source_tables
 from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
 from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
 from laion_pipeline.warehouse.publishing import publish_csv, publish_parquet

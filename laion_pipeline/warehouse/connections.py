@@ -16,6 +16,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tenacity.retry import retry_base
 
 from laion_pipeline.common.locks import holder_of
+from laion_pipeline.common.places import Place, store_of
 from laion_pipeline.common.progress import is_shown, percent_bar
 from laion_pipeline.errors import (
     DamagedWarehouseError,
@@ -53,14 +54,15 @@ class Warehouse:
     """The DuckDB file of a release, and the limits under which it is worked on.
 
     `busy_wait_seconds` is how long to wait for another process that holds the file. `reads` is a
-    folder that SQL may read files of at any time: where `pairs` is kept, if not in the file.
+    folder that SQL may read files of at any time: where `pairs` is kept, if not in the file. It may
+    be in an object store.
     """
 
     file: Path
     memory_limit: str
     threads: int | None
     busy_wait_seconds: float = 60
-    reads: Path | None = None
+    reads: Place | None = None
     _open: list[duckdb.DuckDBPyConnection] = field(default_factory=list, repr=False, compare=False)
 
     def config(self) -> dict[str, str | bool | int | float | list[str]]:
@@ -99,6 +101,8 @@ class Warehouse:
         try:
             room = int(shutil.disk_usage(self.file.parent).free * _SHARE_FOR_SPILLING)
             connection.execute(f"SET max_temp_directory_size = '{room}B'")
+            if (store := store_of(self.reads)) and not connection.list_filesystems():
+                connection.register_filesystem(store)
             if not reads_files:
                 self._shut(connection)
             yield connection

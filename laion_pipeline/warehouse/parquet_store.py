@@ -5,16 +5,18 @@ changed, and made by anybody it is the same. Which files there are the warehouse
 transaction that also writes its ledger: a load that is killed leaves files that nobody reads.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from glob import escape
 from pathlib import Path
 
 import duckdb
 import pyarrow.parquet as pq
 
-from laion_pipeline.common.files import published, remove
+from laion_pipeline.common.files import remove
+from laion_pipeline.common.places import Place, remove_from, sizes_in, store_of, written
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import literal
@@ -26,13 +28,16 @@ from laion_pipeline.warehouse.stores import NUMBERED, describe_columns, drop_pai
 _FILES = "pairs_files"
 _MOST_ROWS = 2**40  # more than a file has
 _BATCH_ROWS = 100_000  # rows that are in memory at a time, and so in a row group
+_NAMED = "[0-9]*-*.parquet"
+# Those, and what is beside them on a disk while they are written.
+_OURS = (f"{_NAMED}*", f".{_NAMED}.*.partial*")
 
 
 @dataclass(frozen=True)
 class Job:
     """A file to be written: the rows that a query of DuckDB's gives with its parameters."""
 
-    file: Path
+    file: Place
     query: str
     parameters: Mapping[str, object]
     memory_limit: str
@@ -44,22 +49,22 @@ def write_rows(job: Job) -> None:
     Raises duckdb.Error where what the query reads cannot be read, OutputError where the file cannot
     be written.
     """
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "memory_limit": job.memory_limit,
-        "temp_directory": f"{job.file}.tmp",
-        "threads": 1,
-        "autoinstall_known_extensions": False,
-    }
-    with duckdb.connect(config=config) as connection:
-        # Rules are tested on every row, whatever the footers say of their values.
-        connection.execute("SET disabled_optimizers = 'statistics_propagation'")
-        rows = connection.execute(job.query, dict(job.parameters)).to_arrow_reader(_BATCH_ROWS)
-        with (
-            published(job.file) as beside,
-            pq.ParquetWriter(beside, rows.schema, compression="zstd") as writer,
-        ):
-            for batch in rows:
-                writer.write_batch(batch)
+    with written(job.file) as beside:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": job.memory_limit,
+            "temp_directory": f"{beside}.tmp",
+            "threads": 1,
+            "autoinstall_known_extensions": False,
+        }
+        with duckdb.connect(config=config) as connection:
+            if store := store_of(job.file):  # where the rows may be, too
+                connection.register_filesystem(store)
+            # Rules are tested on every row, whatever the footers say of their values.
+            connection.execute("SET disabled_optimizers = 'statistics_propagation'")
+            rows = connection.execute(job.query, dict(job.parameters)).to_arrow_reader(_BATCH_ROWS)
+            with pq.ParquetWriter(beside, rows.schema, compression="zstd") as writer:
+                for batch in rows:
+                    writer.write_batch(batch)
 
 
 def one_by_one(jobs: Iterable[Job]) -> None:
@@ -75,7 +80,7 @@ class InParquet:
     `write` has files written, by others and at once where it can; each with `memory_limit`.
     """
 
-    folder: Path
+    folder: Place
     memory_limit: str
     write: Callable[[Sequence[Job]], None] = one_by_one
 
@@ -93,11 +98,8 @@ class InParquet:
         files = connection.execute(
             f"SELECT shard_id, name, {_FILES}.bytes FROM shards LEFT JOIN {_FILES} USING (shard_id)"
         ).fetchall()
-        return [
-            shard_id
-            for shard_id, name, size in files
-            if name is None or _bytes_of(self.folder / name) != size
-        ]
+        there = sizes_in(self.folder)
+        return [id_ for id_, name, size in files if name is None or there.get(name) != size]
 
     def create(self, connection: duckdb.DuckDBPyConnection, release: Release) -> None:
         """Make a view of no files."""
@@ -142,12 +144,12 @@ class InParquet:
 
     def tidy(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Delete the files that the view is not of, and what their writers set aside."""
-        shown = set(self.files(connection))
-        for place in _ours(self.folder):
-            if place not in shown:
-                remove(place)
+        shown = {file.name for file in self.files(connection)}
+        for name in _ours(self.folder):
+            if name not in shown:
+                _remove(self.folder, name)
 
-    def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Path]:
+    def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Place]:
         """The files that `pairs` is a view of."""
         names = connection.execute(f"SELECT name FROM {_FILES} ORDER BY shard_id").fetchall()
         return [self.folder / name for (name,) in names]
@@ -171,12 +173,12 @@ class InParquet:
         self, connection: duckdb.DuckDBPyConnection, release: Release, jobs: Mapping[int, Job]
     ) -> None:
         """Have files written, and show them, each in place of the one of its shard."""
-        self.folder.mkdir(exist_ok=True)
-        self.write(list(jobs.values()))
-        written = [(id_, job.file.name, job.file.stat().st_size) for id_, job in jobs.items()]
-        if written:
+        if jobs:
+            self.write(list(jobs.values()))
+            there = sizes_in(self.folder)
+            rows = [(id_, job.file.name, there[job.file.name]) for id_, job in jobs.items()]
             self.delete(connection, release, list(jobs))
-            connection.executemany(f"INSERT INTO {_FILES} VALUES (?, ?, ?)", written)
+            connection.executemany(f"INSERT INTO {_FILES} VALUES (?, ?, ?)", rows)
             self._show(connection, release)
 
     def _show(self, connection: duckdb.DuckDBPyConnection, release: Release) -> None:
@@ -206,18 +208,28 @@ class InParquet:
         return f"{reading(release)}; in {self.folder}"
 
 
-def remove_files(folder: Path) -> None:
-    """Remove the files of a store that is not used any more, and no one else's."""
-    for place in _ours(folder):
-        remove(place)
-    with suppress(OSError):  # where there is somebody else's, or none
-        folder.rmdir()
+def remove_files(folder: Place) -> None:
+    """Remove the files of a store that is not used any more, and no one else's, from the disk."""
+    if isinstance(folder, Path):
+        for name in _ours(folder):
+            _remove(folder, name)
+        with suppress(OSError):  # where there is somebody else's, or none
+            folder.rmdir()
 
 
-def _ours(folder: Path) -> Iterator[Path]:
-    """The files of rows in a folder, and what their writers set aside."""
-    for name in ("[0-9]*-*.parquet*", ".[0-9]*-*.parquet.*.partial"):
-        yield from folder.glob(name)
+def _ours(folder: Place) -> Sequence[str]:
+    """The names of the files of rows in a folder, and of what their writers set aside."""
+    if isinstance(folder, Path):
+        there = [place.name for place in folder.iterdir()] if folder.is_dir() else []
+        return [name for name in there if any(fnmatch(name, ours) for ours in _OURS)]
+    return [name for name in sizes_in(folder) if fnmatch(name, _NAMED)]
+
+
+def _remove(folder: Place, name: str) -> None:
+    if isinstance(folder, Path):
+        remove(folder / name)
+    else:
+        remove_from(folder, name)
 
 
 def _typed(release: Release, query: str) -> str:
@@ -226,7 +238,3 @@ def _typed(release: Release, query: str) -> str:
         f"CAST({c.name} AS {c.sql_type}) AS {c.name}" for c in pairs_columns(release)
     )
     return f"SELECT {columns} FROM ({query})"
-
-
-def _bytes_of(file: Path) -> int | None:
-    return file.stat().st_size if file.is_file() else None

@@ -21,7 +21,7 @@ SETTINGS = (
     *("RELEASE", "SOURCE", "REVISION", "DATA_DIR", "MAX_SHARDS", "DOWNLOADS"),
     *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "PORT"),
     *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL", "FETCH_IMAGES"),
-    *("ENGINE", "SPARK_MASTER"),
+    *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER"),
 )
 TABLES = ("resolution_counts", "score_extremes", "score_histogram", "score_summary")
 CHARTS = ("aesthetic_distribution", "score_distributions", "top_resolutions")

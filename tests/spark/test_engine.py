@@ -1,5 +1,6 @@
 """Spark as the engine: what it makes in the warehouse is what DuckDB makes there."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from laion_pipeline.common.places import place_at
 from laion_pipeline.contract import Contract
 from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.engine.spark import Spark
@@ -17,6 +19,7 @@ from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
+from tests.buckets import new_bucket
 from tests.builders import SAMPLE, fetch, list_folder, load, make_tables, tables, write_shard
 from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS
 from tests.oracles.rows import assert_close
@@ -32,6 +35,7 @@ def _with_defects(folder: Path) -> Path:
 # What is loaded, and by which release: made-up rows with every kind of defect, and real ones.
 WORLDS = {
     "defects": (SAMPLE.name, _with_defects),
+    "defects in a bucket": (SAMPLE.name, _with_defects),
     "real": ("laion2B-en-aesthetic", lambda _: REAL_ROWS / "laion2B-en-aesthetic-real-text"),
     "raw": ("laion2B-multi", lambda _: REAL_ROWS / "laion2B-multi-real"),
 }
@@ -39,7 +43,11 @@ WORLDS = {
 
 @pytest.fixture(
     scope="module",
-    params=["defects", *(pytest.param(name, marks=NEEDS_REAL_ROWS) for name in ("real", "raw"))],
+    params=[
+        "defects",
+        "defects in a bucket",
+        *(pytest.param(name, marks=NEEDS_REAL_ROWS) for name in ("real", "raw")),
+    ],
 )
 def world(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -61,8 +69,11 @@ def shards(world: str, place: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def engine(place: Path, release: Release, cluster: Cluster) -> Spark:
-    return Spark.over(release, place / "pairs", cluster)
+def engine(
+    world: str, place: Path, release: Release, store: Mapping[str, str], cluster: Cluster
+) -> Spark:
+    folder = place_at(new_bucket(store)) if world.endswith("bucket") else place
+    return Spark.over(release, folder / "pairs", cluster)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +88,7 @@ def theirs(
     place: Path, release: Release, shards: Path, ours: Warehouse, engine: Spark
 ) -> Warehouse:
     """Loaded by Spark, and with every table made by it; those that read what they were, twice."""
-    warehouse = Warehouse(place / "spark.duckdb", "1GB", 2, reads=place / "pairs")
+    warehouse = Warehouse(place / "spark.duckdb", "1GB", 2, reads=engine.store.folder)
     load_pairs(warehouse, release, list_folder(shards, release), store=engine.store)
     every = tables().values()
     for table in (*every, *(table for table in every if table.history)):

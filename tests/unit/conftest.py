@@ -23,7 +23,8 @@ def unconfigured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.Monk
 @pytest.fixture(params=[False, True], ids=["in the warehouse", "in Parquet"])
 def either_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever keeps the rows of `pairs`, it is the same."""
-    monkeypatch.setattr(builders, "IN_PARQUET", request.param)
+    if request.param:
+        monkeypatch.setattr(builders, "rows_folder", builders.beside)
 
 
 @pytest.fixture

@@ -83,3 +83,34 @@ def test_java_that_is_not_there_is_told(spark: pytest.MonkeyPatch) -> None:
         Session.open()
     spark.setenv("LAION_SPARK_MASTER", "sc://host")  # which has its own
     Session.open()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("s3://bucket/folder/", "s3://bucket/folder/sample"),
+        ("s3://bucket", "s3://bucket/sample"),
+        ("/mnt/shared", "/mnt/shared/sample"),
+    ],
+)
+def test_rows_are_kept_where_it_is_said(given: str, kept: str, spark: pytest.MonkeyPatch) -> None:
+    spark.setenv("LAION_PAIRS_FOLDER", given)
+    session = Session.open()
+    assert str(session.paths.pairs) == kept
+    assert session.warehouse.reads == session.paths.pairs
+    assert isinstance(session.engine, Spark)
+    assert session.engine.store.folder == session.paths.pairs
+
+
+@pytest.mark.parametrize("given", ["ftp://host/folder", "s3://", "s3://b/[a]", "s3://b/a b", "a?"])
+def test_another_place_for_rows_is_refused(given: str, spark: pytest.MonkeyPatch) -> None:
+    spark.setenv("LAION_PAIRS_FOLDER", given)
+    with pytest.raises(SettingsError, match=r"^LAION_PAIRS_FOLDER=.*: should be a ") as told:
+        Session.open()
+    assert "\n" not in str(told.value)
+
+
+def test_what_reads_a_bucket_has_to_be_installed(spark: pytest.MonkeyPatch) -> None:
+    spark.setenv("LAION_PAIRS_FOLDER", "gs://bucket/folder")
+    with pytest.raises(SettingsError, match=r"gs://.*is not installed: pip install gcsfs$"):
+        Session.open()

@@ -12,8 +12,8 @@ import sqlglot
 from sqlglot import exp
 
 from laion_pipeline.sources.sample.shards import generate_sample
-from laion_pipeline.tables.lineage import Lineage, column_lineage, source_tables
 from laion_pipeline.tables.table import Table
+from laion_pipeline.warehouse.lineage import Lineage, column_lineage, source_tables
 from tests.builders import create_shorthands, load, make_tables, pairs, table_of, tables
 
 HISTORY = "release_history"

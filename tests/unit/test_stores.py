@@ -1,14 +1,16 @@
 """What keeps the rows of `pairs`: a table of the warehouse, or Parquet files beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
+from upath import UPath
 
+from laion_pipeline.common.places import Place, place_at
 from laion_pipeline.engine.engine import DuckDB
-from laion_pipeline.errors import WarehouseError
+from laion_pipeline.errors import OutputError, WarehouseError
 from laion_pipeline.ingestion import fetch_shards, load_listing
 from laion_pipeline.paths import Paths
 from laion_pipeline.session import Session
@@ -20,6 +22,7 @@ from laion_pipeline.warehouse.loading import load_pairs
 from laion_pipeline.warehouse.parquet_store import InParquet, Job, write_rows
 from laion_pipeline.warehouse.stores import IN_WAREHOUSE, Store
 from tests import builders
+from tests.buckets import new_bucket, object_store
 from tests.builders import (
     SAMPLE,
     change,
@@ -112,9 +115,27 @@ class Files(DuckDB):
         self.store: Store = store
 
 
+@pytest.fixture(scope="module")
+def store() -> Iterator[dict[str, str]]:
+    with object_store() as environment:
+        yield environment
+
+
 @pytest.fixture
-def in_parquet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(builders, "IN_PARQUET", True)
+def bucket(store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Place:
+    """An empty bucket of an object store."""
+    for variable, value in store.items():
+        monkeypatch.setenv(variable, value)
+    return place_at(new_bucket(store))
+
+
+@pytest.fixture(params=["on a disk", "in a bucket"])
+def in_parquet(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = builders.beside
+    if request.param == "in a bucket":
+        bucket: Place = request.getfixturevalue("bucket")
+        folder = lambda file: bucket / file.stem  # noqa: E731
+    monkeypatch.setattr(builders, "rows_folder", folder)
 
 
 @pytest.fixture
@@ -135,7 +156,8 @@ def test_either_store_gives_the_same_tables_and_checks(
     generate_sample(tmp_path / "shards", rows=2000, shards=3)
     found = []
     for in_parquet in (False, True):
-        monkeypatch.setattr(builders, "IN_PARQUET", in_parquet)
+        if in_parquet:
+            monkeypatch.setattr(builders, "rows_folder", builders.beside)
         place = tmp_path / str(in_parquet)
         place.mkdir()
         warehouse = load(tmp_path / "shards", file=place / "warehouse.duckdb")
@@ -212,9 +234,10 @@ def test_a_load_that_is_cut_off_changes_nothing(beside: Warehouse, shards: Path)
         load_pairs(beside, SAMPLE, list_folder(shards), store=store)
     assert snapshot(beside) == before
     assert len(files(beside)) == 4, "the new one is there, and nobody reads it"
-    set_aside, mine = beside.reads / "00001-0.parquet.tmp", beside.reads / "mine.parquet"
-    set_aside.mkdir()
+    mine = beside.reads / "mine.parquet"
     mine.touch()
+    if isinstance(beside.reads, Path):
+        (beside.reads / "00001-0.parquet.tmp").mkdir()
     assert reload(beside, shards).rows == 9
     mine.unlink()  # which is nobody else's
     assert len(files(beside)) == 3
@@ -249,7 +272,10 @@ def test_leaving_the_files_removes_them_and_no_others(tmp_path: Path, shards: Pa
 
 def test_sql_reads_its_files_and_no_others(beside: Warehouse, shards: Path) -> None:
     assert beside.reads is not None
-    for place in (shards, beside.reads.parent, beside.reads / ".." / "shards"):
+    others: list[Place] = [shards, beside.reads.parent]
+    if isinstance(beside.reads, Path):  # in a bucket that is a name as any other
+        others.append(beside.reads / ".." / "shards")
+    for place in others:
         with pytest.raises(duckdb.PermissionException, match="disabled"):
             fetch(beside, f"SELECT * FROM read_parquet('{place}/*.parquet')")
     with beside.kept_open(), beside.connect() as connection:  # as often as it is opened
@@ -263,3 +289,15 @@ def test_a_folder_may_have_any_name(in_parquet: None, tmp_path: Path) -> None:
     warehouse = load(tmp_path / "shards", file=place / "warehouse.duckdb")
     assert fetch(warehouse, "SELECT count(*) FROM pairs") == [(3,)]
     assert warehouse_at(place / "warehouse.duckdb").reads == warehouse.reads
+
+
+def test_a_bucket_that_is_not_there_is_told(bucket: Place, shards: Path, tmp_path: Path) -> None:
+    for folder, said in {
+        UPath("s3://no-such-bucket/pairs", use_listings_cache=False): "bucket",
+        UPath("s3://bucket/pairs", endpoint_url="http://127.0.0.1:1"): "connect",
+    }.items():
+        warehouse = Warehouse(tmp_path / "warehouse.duckdb", "1GB", 2, reads=folder)
+        with pytest.raises(OutputError, match=f"^{folder}/.*: cannot be written: .*{said}") as told:
+            load_pairs(warehouse, SAMPLE, list_folder(shards), store=InParquet(folder, "1GB"))
+        assert "\n" not in str(told.value)
+    assert fetch(load(shards), "SELECT count(*) FROM pairs") == [(6,)]
