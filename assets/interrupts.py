@@ -1,9 +1,12 @@
 """Signals that end a run: in good order where it can be, and after a while in any case."""
 
+import logging
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 INTERRUPTED = "interrupted; run again, it goes on from where it was"
@@ -20,6 +23,8 @@ def watch() -> None:
     listens for SIGINT itself, a thread hears of them too.
     """
     sys.unraisablehook = _tell_unless_interrupted
+    if logging.lastResort:  # what writes logs that nobody asked for, such as SQLAlchemy's errors
+        logging.lastResort.addFilter(_is_told)
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
@@ -38,6 +43,17 @@ def received() -> bool:
     return _received.is_set()
 
 
+@contextmanager
+def ending_first() -> Iterator[None]:
+    """Where the program is to end, no error in the block is told: it is of what was cut off."""
+    try:
+        yield
+    except Exception as error:
+        if received():
+            raise KeyboardInterrupt from error
+        raise
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _received.set()
     signal.default_int_handler(number, frame)
@@ -50,6 +66,12 @@ def _tell_unless_interrupted(lost: "sys.UnraisableHookArgs") -> None:
     """
     if not received() and issubclass(lost.exc_type, Exception):
         sys.__unraisablehook__(lost)
+
+
+def _is_told(record: logging.LogRecord) -> bool:
+    """Libraries log what interrupts them, too, before they let it through."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return not received() and (kind is None or issubclass(kind, Exception))
 
 
 def _listen(heard: int) -> None:

@@ -12,7 +12,7 @@ from pydantic import PrivateAttr
 
 from assets.advice import told
 from assets.home import PROJECT, meaning_of
-from assets.interrupts import received
+from assets.interrupts import ending_first, received
 from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import log_outcome
 from assets.shown import rounded
@@ -107,9 +107,10 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         if received():  # in between, or where it was lost
             raise KeyboardInterrupt
         try:
-            session = self._session or self._open()
-            self._began = time.monotonic()
-            yield session
+            with ending_first():
+                session = self._session or self._open()
+                self._began = time.monotonic()
+                yield session
         except TransientError as error:
             wait = SECONDS_TO_RETRY * 2**self._retried
             self._retried += 1

@@ -91,18 +91,24 @@ def test_in_the_middle_time_and_again_and_then_to_the_end(
 
 @pytest.mark.parametrize(("raised", "is_told"), [("KeyboardInterrupt", False), ("Lost", False),
                                                  ("ValueError", True)])  # fmt: skip
-def test_an_interrupt_that_cannot_be_raised_is_not_told_of(raised: str, is_told: bool) -> None:
-    """As in a destructor, before the thread that listens has heard of the signal."""
+def test_an_interrupt_that_is_not_raised_here_is_not_told_of(raised: str, is_told: bool) -> None:
+    """As in a destructor or in a log, before the thread that listens has heard of the signal."""
     program = (
+        "import logging\n"
         "from assets.interrupts import watch\n"
         "class Lost(BaseException): ...\n"
         "class Held:\n"
         f"    def __del__(self): raise {raised}('of no use')\n"
         "watch()\n"
         "Held()\n"
+        "try:\n"
+        f"    raise {raised}('logged')\n"
+        "except BaseException:\n"
+        "    logging.getLogger('a.library').error('failed', exc_info=True)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=PROJECT, capture_output=True, text=True, check=True
     )
     assert ("of no use" in done.stderr) == is_told
+    assert ("logged" in done.stderr) == is_told
     assert is_told or done.stderr == ""
