@@ -28,7 +28,7 @@ def watch() -> None:
     heard, told = os.pipe()
     os.set_blocking(told, False)
     signal.set_wakeup_fd(told, warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(heard,), daemon=True).start()
+    threading.Thread(target=_listen, args=(heard, os.dup(2)), daemon=True).start()
     for number in _ENDS:  # also where a shell has SIGINT ignored, as in the background of a script
         signal.signal(number, _interrupt)
 
@@ -74,20 +74,21 @@ def _is_told(record: logging.LogRecord) -> bool:
     return not received() and (kind is None or issubclass(kind, Exception))
 
 
-def _listen(heard: int) -> None:
+def _listen(heard: int, terminal: int) -> None:
+    """`terminal` is where to tell: standard error may be another by then."""
     timer: threading.Timer | None = None
     while number := os.read(heard, 1):
         if number[0] not in _ENDS:
             continue
         if timer:
-            end()
+            end(terminal)
         _received.set()
-        timer = threading.Timer(_SECONDS_TO_END, end)
+        timer = threading.Timer(_SECONDS_TO_END, end, [terminal])
         timer.daemon = True
         timer.start()
 
 
-def end() -> None:
+def end(terminal: int = 2) -> None:
     """End, saying so, without anything more: the next run goes on from whatever is left."""
-    os.write(2, f"error: {INTERRUPTED}\n".encode())
+    os.write(terminal, f"error: {INTERRUPTED}\n".encode())
     os._exit(1)

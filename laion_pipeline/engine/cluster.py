@@ -3,8 +3,10 @@
 import os
 import re
 import shutil
+import signal
 import socket
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -60,13 +62,19 @@ class Cluster:
 
         warnings.filterwarnings("ignore", category=FutureWarning, module="pyspark")
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)  # where this library is
-        with self._named("cannot be started or reached"), _standard_error_in(self._log):
+        with (
+            self._named("cannot be started or reached"),
+            _standard_error_in(self._log),
+            _interrupted_later(),
+        ):
             if self.master.startswith("sc://"):
                 _knock(self.master)
                 builder = SparkSession.builder.remote(self.master)
             else:
                 builder = SparkSession.builder.master(self.master)
-            return builder.config(map=self._config()).getOrCreate()
+            session = builder.config(map=self._config()).getOrCreate()
+        _quiet_when_killed()
+        return session
 
     @contextmanager
     def computing(self) -> Iterator["SparkSession"]:
@@ -138,6 +146,37 @@ def _standard_error_in(file: Path) -> Iterator[None]:
     finally:
         os.dup2(before, 2)
         os.close(before)
+
+
+@contextmanager
+def _interrupted_later() -> Iterator[None]:
+    """Signals that end this program do so after the block, handled as before it.
+
+    pyspark leaves Java running if it is interrupted while it starts it, and then takes the place of
+    what handles SIGINT.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, _frame: received.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+        if received:
+            signal.raise_signal(received[0])
+
+
+def _quiet_when_killed() -> None:
+    """Have a thread of pyspark's write no traceback where Spark is killed; what calls it tells."""
+    from pyspark import SparkContext
+
+    if server := getattr(SparkContext._active_spark_context, "_accumulatorServer", None):
+        server.handle_error = lambda *_: None
 
 
 def _knock(address: str) -> None:
