@@ -113,8 +113,8 @@ def replaced(table: pa.Table, name: str, values: object, to: str | None = None) 
     return table.set_column(table.schema.get_field_index(name), to or name, values)
 
 
-# Where the rows of the warehouse in a file are kept: in a folder, or in the file itself.
 def rows_folder(_file: Path) -> Place | None:
+    """Where the rows of the warehouse in a file are kept, if not in the file itself."""
     return None
 
 

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from fsspec import AbstractFileSystem
 from upath import UPath
 
-from laion_pipeline.common.files import published
+from laion_pipeline.common.files import published, remove
 from laion_pipeline.errors import OutputError
 from laion_pipeline.text import displayable
 
@@ -46,7 +46,8 @@ def written(place: Place) -> Iterator[Path]:
         return
     with TemporaryDirectory(prefix="laion-") as folder:
         local = Path(folder, place.name)
-        yield local
+        with published(local) as beside:
+            yield beside
         with _named(place, "written"):
             place.fs.put_file(str(local), place.path)
 
@@ -67,10 +68,16 @@ def sizes_in(folder: Place) -> Mapping[str, int]:
     return {each["name"].rpartition("/")[2]: each["size"] for each in found}
 
 
-def remove_from(folder: Place, name: str) -> None:
-    """Remove a file of an object store. Raises OutputError where it cannot be."""
-    with _named(folder / name, "removed"):
-        (folder / name).unlink(missing_ok=True)
+def remove_at(place: Place) -> None:
+    """Remove what is at a place, if there is anything.
+
+    Raises OutputError where it cannot be removed from an object store.
+    """
+    if isinstance(place, Path):
+        remove(place)
+    else:
+        with _named(place, "removed"):
+            place.unlink(missing_ok=True)
 
 
 @contextmanager

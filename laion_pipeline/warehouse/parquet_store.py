@@ -15,8 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 
-from laion_pipeline.common.files import remove
-from laion_pipeline.common.places import Place, remove_from, sizes_in, store_of, written
+from laion_pipeline.common.places import Place, remove_at, sizes_in, store_of, written
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import literal
@@ -147,7 +146,7 @@ class InParquet:
         shown = {file.name for file in self.files(connection)}
         for name in _ours(self.folder):
             if name not in shown:
-                _remove(self.folder, name)
+                remove_at(self.folder / name)
 
     def files(self, connection: duckdb.DuckDBPyConnection) -> Sequence[Place]:
         """The files that `pairs` is a view of."""
@@ -212,24 +211,16 @@ def remove_files(folder: Place) -> None:
     """Remove the files of a store that is not used any more, and no one else's, from the disk."""
     if isinstance(folder, Path):
         for name in _ours(folder):
-            _remove(folder, name)
+            remove_at(folder / name)
         with suppress(OSError):  # where there is somebody else's, or none
             folder.rmdir()
 
 
 def _ours(folder: Place) -> Sequence[str]:
     """The names of the files of rows in a folder, and of what their writers set aside."""
-    if isinstance(folder, Path):
-        there = [place.name for place in folder.iterdir()] if folder.is_dir() else []
-        return [name for name in there if any(fnmatch(name, ours) for ours in _OURS)]
-    return [name for name in sizes_in(folder) if fnmatch(name, _NAMED)]
-
-
-def _remove(folder: Place, name: str) -> None:
-    if isinstance(folder, Path):
-        remove(folder / name)
-    else:
-        remove_from(folder, name)
+    on_disk = isinstance(folder, Path)  # where there are folders, too
+    there = [place.name for place in folder.glob("*")] if on_disk else sizes_in(folder)
+    return [name for name in there if any(fnmatch(name, ours) for ours in _OURS)]
 
 
 def _typed(release: Release, query: str) -> str:
