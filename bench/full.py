@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import dagster as dg
@@ -39,7 +39,7 @@ RESULTS = Path(__file__).resolve().parent / "results"
 RELEASE = "laion2B-en-aesthetic"
 # What a run has if nothing else is said; results with another limit say so in their names.
 MEMORY = "4GB"
-_LIBRARIES = ("duckdb", "pyarrow", "dagster", "great-expectations", "polars", "pandas")
+_LIBRARIES = ("duckdb", "pyarrow", "dagster", "great-expectations", "polars", "pandas", "pyspark")
 
 
 @dataclass(frozen=True)
@@ -120,15 +120,16 @@ def _pipeline(setup: Setup, place: Path) -> Mapping[str, Usage]:
         shards = sorted(setup.shards.glob("*.parquet"))
         for shard in shards:
             os.link(shard, source / shard.name)
-        whole = _run(setup, place, source)
+        whole = run_pipeline(setup, place, source)
         changed = source / shards[len(shards) // 2].name
         rows = pq.read_table(changed)
         with published(changed) as beside:
             pq.write_table(rows.slice(1), beside, compression="snappy", row_group_size=len(rows))
-        return {"pipeline": whole, REFRESH: _run(setup, place, source)}
+        return {"pipeline": whole, REFRESH: run_pipeline(setup, place, source)}
 
 
-def _run(setup: Setup, place: Path, source: Path) -> Usage:
+def run_pipeline(setup: Setup, place: Path, source: Path, **others: str) -> Usage:
+    """A run of everything over the shards in `source`, with `others` as LAION_* variables."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LAION_")}
     settings = {
         "LAION_RELEASE": RELEASE,
@@ -137,6 +138,7 @@ def _run(setup: Setup, place: Path, source: Path) -> Usage:
         "LAION_MEMORY_LIMIT": setup.memory,
         "LAION_THREADS": str(setup.threads or ""),
         "LAION_SCHEDULE": "",
+        **{f"LAION_{name.upper()}": value for name, value in others.items()},
     }
     usage, _ = measured([sys.executable, "-m", "assets"], place, {**kept, **settings})
     os.environ["DAGSTER_HOME"] = str(place / RELEASE / "dagster")
@@ -170,7 +172,16 @@ def _median(usages: Sequence[Usage]) -> Usage:
 
 
 def _write(setup: Setup, medians: Mapping[str, Usage]) -> None:
-    RESULTS.mkdir(exist_ok=True)
+    write_found(setup.results, setup, medians)
+    place = setup.results
+    place.with_suffix(".md").write_text(_told(setup, medians), "utf-8")
+    draw(medians, setup.rows, place.with_suffix(".png"))
+    print(place.with_suffix(".md").read_text("utf-8"))
+
+
+def write_found(place: Path, setup: Setup, medians: Mapping[str, Usage]) -> None:
+    """Write what was found, with the machine and the versions, to `place` as JSON."""
+    place.parent.mkdir(exist_ok=True)
     files = sorted(setup.shards.glob("*.parquet"))
     found = {
         "rows": setup.rows,
@@ -185,16 +196,19 @@ def _write(setup: Setup, medians: Mapping[str, Usage]) -> None:
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
         },
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": {name: version(name) for name in _LIBRARIES if _is_there(name)},
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
         "made_up": "the shards are generated",
         "medians": {name: asdict(usage) for name, usage in medians.items()},
     }
-    place = setup.results
     place.with_suffix(".json").write_text(json.dumps(found, indent=1) + "\n", "utf-8")
-    place.with_suffix(".md").write_text(_told(setup, medians), "utf-8")
-    draw(medians, setup.rows, place.with_suffix(".png"))
-    print(place.with_suffix(".md").read_text("utf-8"))
+
+
+def _is_there(library: str) -> bool:
+    try:
+        return bool(version(library))
+    except PackageNotFoundError:
+        return False
 
 
 def _told(setup: Setup, medians: Mapping[str, Usage]) -> str:

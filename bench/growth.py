@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.engines import BY_DUCKDB, BY_SPARK, ENGINES
 from bench.full import MEMORY, RESULTS
 from bench.measuring import Usage
 from bench.subjects import REFRESH, by_subject
@@ -48,10 +49,21 @@ def read_results() -> Sequence[Result]:
     return sorted(found, key=lambda result: (result.rows, result.memory_limit != MEMORY))
 
 
-def renewed(document: str, results: Sequence[Result]) -> str:
+def read_engines() -> Sequence[Result]:
+    """The results of both engines side by side, the smallest first."""
+    found = map(Result.read, ENGINES.glob("*.json"))
+    return sorted(found, key=lambda result: result.rows)
+
+
+def renewed(document: str, results: Sequence[Result], engines: Sequence[Result] = ()) -> str:
     """The document with its tables made of the results."""
     alike = [result for result in results if result.memory_limit == MEMORY]
-    tables = {"growth": _growth(results), "stages": _stages(alike), "larger": _larger(alike)}
+    tables = {
+        "growth": _growth(results),
+        "stages": _stages(alike),
+        "larger": _larger(alike),
+        "engines": _engines(engines),
+    }
     return _TABLE.sub(lambda place: place[1] + tables[place[2]], document)
 
 
@@ -88,6 +100,21 @@ def _stages(results: Sequence[Result]) -> str:
     )
 
 
+def _engines(results: Sequence[Result]) -> str:
+    columns = {
+        f"{result.rows:,}, {name}": result.medians[name]
+        for result in results
+        for name in (BY_DUCKDB, BY_SPARK)
+    }
+    subjects = [by_subject(usage) for usage in columns.values()]
+    most = sorted(subjects[-1], key=lambda name: -subjects[-1][name]) if subjects else ()
+    rows = [
+        ("all", *(f"{usage.wall_seconds:.0f}" for usage in columns.values())),
+        *((name, *(f"{each.get(name, 0):.1f}" for each in subjects)) for name in most),
+    ]
+    return _markdown(("seconds of", *columns), rows)
+
+
 def _larger(results: Sequence[Result]) -> str:
     """What more rows would take if each took as much as those between the two largest sizes."""
     less, most = results[-2:]
@@ -121,7 +148,9 @@ def _markdown(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def main() -> None:
     """Write the document anew."""
-    DOCUMENT.write_text(renewed(DOCUMENT.read_text("utf-8"), read_results()), "utf-8")
+    DOCUMENT.write_text(
+        renewed(DOCUMENT.read_text("utf-8"), read_results(), read_engines()), "utf-8"
+    )
 
 
 if __name__ == "__main__":

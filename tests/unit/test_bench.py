@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bench.by_hand import _statements
-from bench.growth import DOCUMENT, Result, read_results, renewed
+from bench.growth import DOCUMENT, Result, read_engines, read_results, renewed
 from bench.measuring import Usage, last_line, measured
 from bench.shards import generate
 from bench.subjects import AROUND, OTHER, by_subject
@@ -81,7 +81,7 @@ def test_every_stage_has_a_subject(shards: Path) -> None:
 
 def test_the_document_on_scaling_shows_the_results_that_there_are() -> None:
     document = DOCUMENT.read_text("utf-8")
-    assert renewed(document, read_results()) == document
+    assert renewed(document, read_results(), read_engines()) == document
 
 
 def test_more_rows_are_drawn_out_in_a_straight_line_from_the_two_largest_sizes() -> None:
