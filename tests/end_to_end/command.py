@@ -23,6 +23,11 @@ SETTINGS = (
     *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL", "FETCH_IMAGES"),
     *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER"),
 )
+# The last are the rights to an object store, and where it is.
+_KEPT = (
+    *("PATH", "LANG"),
+    *("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"),
+)
 TABLES = ("resolution_counts", "score_extremes", "score_histogram", "score_summary")
 CHARTS = ("aesthetic_distribution", "score_distributions", "top_resolutions")
 
@@ -59,7 +64,7 @@ def environment(place: Path, **settings: str) -> dict[str, str]:
     for folder in ("home", "tmp"):
         (place / folder).mkdir(exist_ok=True, parents=True)
     return {
-        **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+        **{name: value for name, value in os.environ.items() if name in _KEPT},
         # Empty rather than absent, so that a developer's .env does not count.
         **{f"LAION_{name}": "" for name in SETTINGS},
         "LAION_DATA_DIR": str(place / "data"),
