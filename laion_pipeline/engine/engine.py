@@ -76,9 +76,11 @@ class DuckDB:
             "connect_args": {"config": warehouse.config()},
         }
         # Great Expectations does not wait for a file that another process holds. This connection
-        # does, and while it is open, others of this process find the file open already.
+        # does. While it is open, others of this process find the file open, and shut, already.
         engine = create_engine(address, **options)
         guard = warehouse.opened(lambda: _connect(engine))
+        for statement in warehouse.shutting():
+            guard.exec_driver_sql(statement)
         source = context.data_sources.add_sql(  # type: ignore[call-arg]  # `kwargs` is a field
             "warehouse", connection_string=address, kwargs=options
         )

@@ -157,7 +157,6 @@ def materialize_table(
     with warehouse.connect(read_only=True) as connection:
         provenance = Provenance.read(connection)
     with warehouse.connect() as connection:
-        connection.execute("SET preserve_insertion_order = true")  # the file's ORDER BY holds
         with transaction(connection):
             if table.history:
                 columns = ", ".join(f"{quoted(c)} {type_}" for c, type_ in table.history.items())

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from glob import escape
@@ -30,6 +30,9 @@ from laion_pipeline.warehouse.damage import forget_damage, is_damage, remember_d
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+# Settings of DuckDB's, by name.
+Config = dict[str, str | bool | int | float | list[str]]
 
 # With one or two threads DuckDB does not partition a GROUP BY of many groups: two cores count 52
 # million distinct numbers in 6 s with two threads, and in 1.3 s with three.
@@ -65,16 +68,25 @@ class Warehouse:
     reads: Place | None = None
     _open: list[duckdb.DuckDBPyConnection] = field(default_factory=list, repr=False, compare=False)
 
-    def config(self) -> dict[str, str | bool | int | float | list[str]]:
+    def config(self) -> Config:
         """DuckDB's settings: within the limits, spilling beside the file, never online."""
-        config: dict[str, str | bool | int | float | list[str]] = {
+        return {
             "memory_limit": self.memory_limit,
+            "threads": self.threads or max(os.cpu_count() or 1, _FEWEST_THREADS),
             "temp_directory": f"{self.file}.tmp",
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
         }
-        config["threads"] = self.threads or max(os.cpu_count() or 1, _FEWEST_THREADS)
-        return config
+
+    def shutting(self) -> Sequence[str]:
+        """SQL that lets all other reach no file but those in `reads`, nor set anything."""
+        readable = ", ".join(map(literal, sorted(self._readable())))
+        return [
+            *([f"SET allowed_directories = [{readable}]"] if readable else []),
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ]
 
     @contextmanager
     def connect(
@@ -99,12 +111,7 @@ class Warehouse:
             else lambda: duckdb.connect(self.file, read_only=read_only, config=self.config())
         )
         try:
-            room = int(shutil.disk_usage(self.file.parent).free * _SHARE_FOR_SPILLING)
-            connection.execute(f"SET max_temp_directory_size = '{room}B'")
-            if (store := store_of(self.reads)) and not connection.list_filesystems():
-                connection.register_filesystem(store)
-            if not reads_files:
-                self._shut(connection)
+            self._settle(connection, read_only=read_only, reads_files=reads_files)
             yield connection
         except (duckdb.Error, RuntimeError) as error:
             if (meaning := self._meaning(error)) is None:
@@ -113,15 +120,25 @@ class Warehouse:
         finally:
             connection.close()
 
-    def _shut(self, connection: duckdb.DuckDBPyConnection) -> None:
-        """Let SQL reach no other file, as long as the file is open."""
-        if folders := ", ".join(map(literal, self._readable())):
-            ((is_open,),) = connection.execute(
-                "SELECT current_setting('enable_external_access')"
-            ).fetchall()
-            if is_open:
-                connection.execute(f"SET allowed_directories = [{folders}]")
-        connection.execute("SET enable_external_access = false")
+    def _settle(
+        self, connection: duckdb.DuckDBPyConnection, *, read_only: bool, reads_files: bool
+    ) -> None:
+        """Set what depends on the moment, and then let nothing be set any more."""
+        if _setting(connection, "lock_configuration"):
+            return  # this process has the file open already
+        room = int(shutil.disk_usage(self.file.parent).free * _SHARE_FOR_SPILLING)
+        connection.execute(f"SET max_temp_directory_size = '{room}B'")
+        if (store := store_of(self.reads)) and not connection.list_filesystems():
+            connection.register_filesystem(store)
+        if reads_files:
+            return
+        # A table is written in the order of its query.
+        connection.execute(f"SET preserve_insertion_order = {not read_only}")
+        if is_shown():
+            connection.execute("SET enable_progress_bar = true")
+            connection.execute("SET enable_progress_bar_print = false")
+        for statement in self.shutting():
+            connection.execute(statement)
 
     def _readable(self) -> set[str]:
         """The folder `reads`, as it is and as it stands in a pattern."""
@@ -215,9 +232,6 @@ def _is_locked() -> retry_base:
 @contextmanager
 def watched(connection: duckdb.DuckDBPyConnection, what: str) -> Iterator[None]:
     """In the block, a bar on the terminal shows how far each statement is."""
-    if is_shown():
-        connection.execute("SET enable_progress_bar = true")
-        connection.execute("SET enable_progress_bar_print = false")
     with percent_bar(what, connection.query_progress):
         yield
 
@@ -242,6 +256,10 @@ def quoted(identifier: str) -> str:
 def literal(text: str) -> str:
     """A text as a literal of SQL, where a parameter cannot stand."""
     return "'" + text.replace("'", "''") + "'"
+
+
+def _setting(connection: duckdb.DuckDBPyConnection, name: str) -> object:
+    return connection.execute("SELECT current_setting(?)", [name]).fetchall()[0][0]
 
 
 def is_disk_full(error: Exception) -> bool:

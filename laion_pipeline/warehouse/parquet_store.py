@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from laion_pipeline.common.places import Place, remove_at, sizes_in, store_of, written
 from laion_pipeline.contract import defects_expression
 from laion_pipeline.releases.release import Release
-from laion_pipeline.warehouse.connections import literal
+from laion_pipeline.warehouse.connections import Config, literal
 from laion_pipeline.warehouse.pairs import columns_there, marking, pairs_columns, reading
 from laion_pipeline.warehouse.provenance import version_of
 from laion_pipeline.warehouse.shard_rows import ShardFile, select_rows
@@ -49,11 +49,12 @@ def write_rows(job: Job) -> None:
     be written.
     """
     with written(job.file) as beside:
-        config: dict[str, str | bool | int | float | list[str]] = {
+        config: Config = {
             "memory_limit": job.memory_limit,
             "temp_directory": f"{beside}.tmp",
             "threads": 1,
             "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
         }
         with duckdb.connect(config=config) as connection:
             if store := store_of(job.file):  # where the rows may be, too

@@ -226,7 +226,10 @@ def test_a_place_where_none_can_be_is_told(name: str, tmp_path: Path) -> None:
         "ATTACH '{file}.db'",
         "FROM glob('{folder}/*')",
         "INSTALL httpfs",
+        "LOAD httpfs",
         "SET enable_external_access = true",
+        "SET lock_configuration = false",
+        "SET memory_limit = '100GB'",
     ],
 )
 @pytest.mark.parametrize("read_only", [True, False])
