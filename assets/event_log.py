@@ -51,6 +51,11 @@ class EventLogStorage(SqliteEventLogStorage):
         super().store_event(event)
 
 
+def forget_files() -> None:
+    """Open what is at their places anew from now on, whatever was opened there before."""
+    _engine.cache_clear()
+
+
 @lru_cache(maxsize=16)  # of the files in use; a home has one for each run
 def _engine(address: str) -> Engine:
     return create_engine(

@@ -113,7 +113,10 @@ def _is_damaged(database: Path) -> bool:
 
 
 def _begin_again(folder: Path) -> None:
+    from assets.event_log import forget_files
+
     place = set_aside(folder)
+    forget_files()
     print(
         f"note: Dagster's {folder.name} was damaged: moved to {place}, which may be deleted; a new"
         " one begins, and what is loaded and made stays as it is",

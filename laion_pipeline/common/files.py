@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import re
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from laion_pipeline.errors import DiskFullError, OutputError
 
-_PARTIAL = re.compile(r"\..*\.(?P<pid>\d+)\.partial")
+_PARTIAL = re.compile(r"\..*\.(?P<pid>\d+)(\.(?P<token>[0-9a-f]+))?\.partial")
+# So that nobody else can have put anything where something is about to be written.
+_UNGUESSABLE = secrets.token_hex(8)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -39,7 +42,7 @@ def partial(path: Path) -> Path:
 
     What a process that was killed left at such a place, `remove_leftovers` finds.
     """
-    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+    return path.with_name(f".{path.name}.{os.getpid()}.{_UNGUESSABLE}.partial")
 
 
 @contextmanager
@@ -63,8 +66,14 @@ def remove_leftovers(folder: Path) -> None:
     """Remove what processes that live no more had begun, anywhere below a folder."""
     for place in folder.rglob(".*.partial"):
         made = _PARTIAL.fullmatch(place.name)
-        if made and not _lives(int(made["pid"])):
+        if made and not _is_being_written(int(made["pid"]), made["token"]):
             remove(place)
+
+
+def _is_being_written(pid: int, token: str | None) -> bool:
+    if pid == os.getpid():  # in a container, every program may have the same
+        return token == _UNGUESSABLE
+    return _lives(pid)
 
 
 def remove(place: Path) -> None:

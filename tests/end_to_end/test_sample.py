@@ -1,6 +1,10 @@
 """The first thing a newcomer does: everything, on the bundled sample."""
 
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +33,13 @@ pytestmark = pytest.mark.slow
 WARNED = {*PLANTED, "similarity_cutoff", "text_not_only_digits",
           "text_without_replacement_characters", "text_without_control_characters",
           "text_without_html_entities"}  # fmt: skip
+COUNTS = """
+import sys, json, duckdb
+with duckdb.connect(sys.argv[1], read_only=True) as found:
+    tables = [name for (name,) in found.execute("SHOW TABLES").fetchall()]
+    rows = [found.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in tables]
+    print(json.dumps([duckdb.__version__, dict(zip(tables, rows))]))
+"""
 NOT_OURS = {".git", ".venv", "tests", "docs", "bench", "__pycache__"}
 
 
@@ -121,6 +132,12 @@ def test_files_are_where_the_interface_says(first: Outcome) -> None:
     assert not [name for name in written if "partial" in name or name.endswith((".wal", ".tmp"))]
 
 
+def test_files_may_be_read_by_whom_the_umask_lets(first: Outcome) -> None:
+    os.umask(umask := os.umask(0o022))
+    made = {path: path.stat().st_mode & 0o777 for path in first.data.rglob("*") if path.is_file()}
+    assert {str(path): mode for path, mode in made.items() if mode != 0o666 & ~umask} == {}
+
+
 def test_nothing_is_written_elsewhere(first: Outcome, before: set[str]) -> None:
     assert listing_of_the_repository() == before
     elsewhere = {name for name in first.files() if not name.startswith("data/")}
@@ -193,3 +210,20 @@ def test_second_run_loads_no_shard(first: Outcome, place: Path) -> None:
     assert "shards: 0 new, 0 changed, 4 unchanged, 0 removed" in again.err
     assert "pairs: loaded" not in again.err
     assert again.out == first.out
+
+
+def test_the_next_duckdb_reads_the_warehouse(first: Outcome, tmp_path: Path) -> None:
+    """In a folder of its own, since Great Expectations' dialect wants a DuckDB before 2."""
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(tmp_path)]
+    subprocess.run([*install, "duckdb==2.0.1"], check=True, capture_output=True)
+    file = first.data / "sample" / "warehouse.duckdb"
+    read = subprocess.run(
+        [sys.executable, "-c", COUNTS, str(file)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    version, counts = json.loads(read.stdout)
+    assert version == "2.0.1"
+    assert counts["pairs"] == 100_000
+    assert counts == {name: first.query("sample", f"SELECT count(*) FROM {name}")[0][0]
+                      for name in counts}  # fmt: skip

@@ -136,6 +136,7 @@ def test_damaged_history_is_moved_aside_and_begun_again(
     damage(databases[name])
     with open_instance(session, "test") as instance:
         assert instance.get_runs_count() == 0
+        assert instance.event_log_storage.get_records_for_run("none").records == []
     assert len(list(session.paths.dagster.glob("history.damaged-*"))) == 1
     assert capsys.readouterr().err.startswith("note: Dagster's history was damaged: moved to ")
     with open_instance(session, "test"):
@@ -158,11 +159,15 @@ def test_what_the_dead_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
         [sys.executable, "-c", "import os; print(os.getpid())"],
         stdout=subprocess.PIPE, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    gone = [tmp_path / "tables" / f".a.parquet.{dead}.partial", tmp_path / f".docs.{dead}.partial"]
+    gone = [
+        tmp_path / "tables" / f".a.parquet.{dead}.0f.partial",
+        tmp_path / f".docs.{dead}.partial",  # as versions before named them
+        tmp_path / f".a.{os.getpid()}.0f.partial",  # one that had the same number, in a container
+    ]
     kept = [partial(tmp_path / "a"), tmp_path / ".mine.partial", tmp_path / f"a.{dead}.partial"]
     (tmp_path / "tables").mkdir()
     gone[1].mkdir()
-    for file in (gone[0], gone[1] / "page.html", *kept):
+    for file in (gone[0], gone[1] / "page.html", gone[2], *kept):
         file.touch()
     remove_leftovers(tmp_path)
     assert not any(place.exists() for place in gone)

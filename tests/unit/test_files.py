@@ -1,10 +1,13 @@
 """Publishing files: readers see the old file or the new one, and nothing is left lying about."""
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from laion_pipeline.common.files import publish_text, published
+from laion_pipeline.common.files import partial, publish_text, published
 from laion_pipeline.errors import OutputError
 
 
@@ -16,6 +19,19 @@ def test_a_file_appears_when_it_is_whole(tmp_path: Path) -> None:
         assert not path.exists()
     assert path.read_text() == "new"
     assert list(path.parent.iterdir()) == [path]
+
+
+def test_where_a_file_is_written_cannot_be_guessed(tmp_path: Path) -> None:
+    ask = "from pathlib import Path; from laion_pipeline.common.files import partial;" \
+          " print(partial(Path('a')))"  # fmt: skip
+    places = {
+        re.sub(r"\.\d+\.", ".pid.", subprocess.check_output([sys.executable, "-c", ask], text=True))
+        for _ in range(2)
+    }
+    assert len(places) == 2, "though all else but the process is the same"
+    with published(tmp_path / "a") as beside:
+        assert beside == partial(tmp_path / "a"), "one place as long as a process lives"
+        beside.touch()
 
 
 def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
