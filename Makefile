@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter spark,$(LAION_ENGINE)),-spark)
 BIN := $(VENV)/bin
 
-.PHONY: run ui status test test-all test-spark lint format bench docs pictures clean help
+.PHONY: run ui status test test-all test-spark lint format bench soak docs pictures clean help
 
 run: $(VENV)/.ready  ## materialize everything
 	@$(BIN)/python -m assets
@@ -24,11 +24,12 @@ test-all: $(VENV)/.ready  ## all tests, also those that run the whole graph and 
 test-spark: .venv-spark/.ready  ## the same on Apache Spark as on DuckDB; needs Java 17
 	.venv-spark/bin/python -m pytest tests/spark
 
-lint: $(VENV)/.ready  ## format, rules, types, import directions
+lint: $(VENV)/.ready  ## format, rules, types, import directions, known vulnerabilities
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python .ci/audit.py
 
 format: $(VENV)/.ready  ## rewrite the code in the project's format
 	$(BIN)/ruff format .
@@ -36,6 +37,9 @@ format: $(VENV)/.ready  ## rewrite the code in the project's format
 
 bench: $(VENV)/.ready  ## time the whole pipeline against the same work by hand
 	$(BIN)/python -m bench.full
+
+soak: $(VENV)/.ready  ## end 200 runs at random and see that the next one mends all; takes hours
+	$(BIN)/python -m tests.end_to_end.soak
 
 docs: $(VENV)/.ready  ## write the page on the contract again
 	$(BIN)/python -m laion_pipeline.contract.page > docs/contract.md
