@@ -6,8 +6,9 @@
 Each contender runs in a process of its own, `BENCH_ROUNDS` times (3), with `BENCH_MEMORY` (4GB) for
 DuckDB and as many threads as it takes by itself or as `BENCH_THREADS` says, on made-up shards in
 V1's layout, which are kept for the next time in `BENCH_FOLDER` (data/bench). The pipeline runs once
-more after one shard has changed. Writes the medians to `bench/results` as JSON and Markdown, with a
-chart; where the memory is not 4GB, the files say so in their names.
+more after one shard has changed. `BENCH_CONTENDERS=pipeline` runs that one alone. Writes medians to
+`bench/results` as JSON and Markdown, with a chart; where the memory is not 4GB, the files say so in
+their names.
 """
 
 import json
@@ -88,8 +89,9 @@ def main() -> None:
         "pandas": _frames("pandas"),
     }
     taken: dict[str, list[Usage]] = defaultdict(list)
+    wanted = os.environ.get("BENCH_CONTENDERS", ",".join(contenders)).split(",")
     for number in range(setup.rounds):
-        for name, run in contenders.items():
+        for name, run in ((name, contenders[name]) for name in wanted):
             with tempfile.TemporaryDirectory(dir=setup.folder) as place:
                 try:
                     usages = run(setup, Path(place))
