@@ -19,6 +19,9 @@ from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, QueuePool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from assets.home import storage_error
 
 # Not longer, so that no process goes on with a file that another has moved aside.
 _SECONDS_OF_A_CONNECTION = 1
@@ -45,10 +48,16 @@ class EventLogStorage(SqliteEventLogStorage):
                 yield connection
 
     def store_event(self, event: EventLogEntry) -> None:
-        """Mark the run if the event tells of its failure, then store the event."""
+        """Mark the run if the event tells of its failure, then store the event.
+
+        Raises LaionError where the files cannot be written.
+        """
         if event.is_dagster_event and event.get_dagster_event().is_run_failure:
             self._instance.run_storage.handle_run_event(event.run_id, event.get_dagster_event())
-        super().store_event(event)
+        try:
+            super().store_event(event)
+        except DBAPIError as error:  # of which Dagster prints all lines
+            raise storage_error(error, Path(self._base_dir).parent.parent) from error
 
 
 def forget_files() -> None:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
@@ -13,6 +14,9 @@ from laion_pipeline.common.files import cannot_write, publish_text, set_aside
 from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import DiskFullError, LaionError, SettingsError
 from laion_pipeline.session import Session
+
+if TYPE_CHECKING:
+    from sqlalchemy.exc import DBAPIError
 
 PROJECT = Path(__file__).resolve().parent.parent
 # Where in its home Dagster keeps its databases, each folder of which can begin anew by itself.
@@ -72,8 +76,13 @@ def meaning_of(error: Exception, session: Session | None) -> LaionError | None:
         return told if isinstance(told, DiskFullError) else None
     if not isinstance(error, DBAPIError):
         return None
+    return storage_error(error, Path(home))
+
+
+def storage_error(error: "DBAPIError", home: Path) -> LaionError:
+    """What an error of the storage in Dagster's home means to a user."""
     said = str(error.orig)
-    if "full" in said or ("disk I/O" in said and session and not _has_room(session.paths.root)):
+    if "full" in said or ("disk I/O" in said and not _has_room(home)):
         return DiskFullError(
             f"{home}: the disk is full, so that Dagster cannot keep what happens; make room, or set"
             " LAION_DATA_DIR to another disk"
@@ -89,10 +98,10 @@ def meaning_of(error: Exception, session: Session | None) -> LaionError | None:
 
 
 def _has_room(folder: Path) -> bool:
-    return shutil.disk_usage(folder).free > 1_000_000
+    return not folder.exists() or shutil.disk_usage(folder).free > 1_000_000
 
 
-def _held(file: Path | str) -> LaionError:
+def _held(file: Path) -> LaionError:
     return LaionError(f"{file}: held by another process; end that one, or run again later")
 
 
