@@ -82,6 +82,11 @@ def _prepare(
     """Make the tables, and see that those which are there fit the contract and say of what."""
     with transaction(connection):
         if rebuild:
+            if _holds_shards(connection):
+                logger.info(
+                    "pairs: was made by another version or engine, or as the release was described"
+                    " before: all shards are loaded again"
+                )
             withdraw_provenance(connection)
             connection.execute("DROP TABLE IF EXISTS shards")
             store.create(connection, release)
@@ -91,6 +96,14 @@ def _prepare(
             store.delete(connection, release, lost)
         connection.execute(LEDGER_DDL)
     _keep_to_contract(connection, release, store)
+
+
+def _holds_shards(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether anything was ever loaded, by whatever version."""
+    has_ledger = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'shards'"
+    ).fetchall()[0][0]
+    return bool(has_ledger and connection.execute("FROM shards LIMIT 1").fetchall())
 
 
 def _keep_to_contract(

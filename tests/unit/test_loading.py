@@ -182,10 +182,17 @@ def test_equal_rows_are_all_kept(tmp_path: Path) -> None:
     assert column(load(tmp_path / "shards"), "SELECT hash FROM pairs") == [1] * 5
 
 
-def test_rows_are_read_anew_when_the_description_of_the_release_changes(tmp_path: Path) -> None:
+def test_rows_are_read_anew_when_the_description_of_the_release_changes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    again = "or as the release was described before: all shards are loaded again"
     write_shard(tmp_path / "shards", "part-0.parquet", [pair(width=300, height=200)])
     warehouse = load(tmp_path / "shards")
+    assert again not in caplog.text
     swapped = SAMPLE.model_copy(update={"sizes_swapped": True})
     assert reload(warehouse, tmp_path / "shards", swapped).rows_loaded == 1
+    assert caplog.text.count(again) == 1
     assert fetch(warehouse, "SELECT width, height FROM pairs") == [(200, 300)]
     assert reload(warehouse, tmp_path / "shards", swapped).rows_loaded == 0
+    assert caplog.text.count(again) == 1
