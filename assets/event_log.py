@@ -1,11 +1,11 @@
-"""Where Dagster keeps what happened: its own files, with two things done otherwise.
+"""Where Dagster keeps what happened: its own storage, with two things done otherwise.
 
 A failed run is marked before anybody can read of it. Dagster stores the event first, and its
 daemon, reading in between, would take the run for one that is still under way, and never run it
 again.
 
-Each file keeps its engine, and that one connection. Dagster makes both for each event, which takes
-longer than to store it: a tenth of the time of a run on few rows.
+Of files, each keeps its engine, and that one connection. Dagster makes both for each event, which
+takes longer than to store it: a tenth of the time of a run on few rows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dagster import EventLogEntry
-from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log import SqlEventLogStorage, SqliteEventLogStorage
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, QueuePool, create_engine
@@ -27,7 +27,23 @@ from assets.home import storage_error
 _SECONDS_OF_A_CONNECTION = 1
 
 
-class EventLogStorage(SqliteEventLogStorage):
+class FailureFirst(SqlEventLogStorage):
+    """What any storage of events does otherwise: it marks a failed run before it tells of it."""
+
+    def store_event(self, event: EventLogEntry) -> None:
+        """Mark the run if the event tells of its failure, then store the event.
+
+        Raises LaionError where it cannot be stored.
+        """
+        if event.is_dagster_event and event.get_dagster_event().is_run_failure:
+            self._instance.run_storage.handle_run_event(event.run_id, event.get_dagster_event())
+        try:
+            super().store_event(event)
+        except DBAPIError as error:  # of which Dagster prints all lines
+            raise storage_error(error, Path(self._instance.root_directory)) from error
+
+
+class EventLogStorage(FailureFirst, SqliteEventLogStorage):
     """Dagster's own storage, at its usual place in the home."""
 
     @classmethod
@@ -46,18 +62,6 @@ class EventLogStorage(SqliteEventLogStorage):
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
                 yield connection
-
-    def store_event(self, event: EventLogEntry) -> None:
-        """Mark the run if the event tells of its failure, then store the event.
-
-        Raises LaionError where the files cannot be written.
-        """
-        if event.is_dagster_event and event.get_dagster_event().is_run_failure:
-            self._instance.run_storage.handle_run_event(event.run_id, event.get_dagster_event())
-        try:
-            super().store_event(event)
-        except DBAPIError as error:  # of which Dagster prints all lines
-            raise storage_error(error, Path(self._base_dir).parent.parent) from error
 
 
 def forget_files() -> None:

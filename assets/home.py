@@ -1,5 +1,6 @@
 """Dagster's home: a folder of its own in each release's, so that histories never mix."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -9,11 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import dagster as dg
+import yaml
 
+from assets.postgres import enter_schema, prepare_schema, storages
 from laion_pipeline.common.files import cannot_write, publish_text, set_aside
 from laion_pipeline.common.locks import locked
 from laion_pipeline.errors import DiskFullError, LaionError, SettingsError
 from laion_pipeline.session import Session
+from laion_pipeline.text import displayable
 
 if TYPE_CHECKING:
     from sqlalchemy.exc import DBAPIError
@@ -22,13 +26,16 @@ PROJECT = Path(__file__).resolve().parent.parent
 # Where in its home Dagster keeps its databases, each folder of which can begin anew by itself.
 _DATABASES = {"history": ("runs.db", "runs/index.db"), "schedules": ("schedules.db",)}
 _SECONDS_FOR_A_LOCK = 10
+_REASON_CHARACTERS = 300
 
 
 def prepare_home(session: Session) -> None:
     """Make Dagster keep all it stores in the release's folder, configured by `dagster.yaml`.
 
+    Its history goes to PostgreSQL where `LAION_HISTORY_URL` says so.
+
     Raises SettingsError when it cannot be kept there, DiskFullError or OutputError when it cannot
-    be written.
+    be written, LaionError when PostgreSQL cannot be reached.
     """
     home = session.paths.dagster
     if "%" in str(home):
@@ -43,13 +50,23 @@ def prepare_home(session: Session) -> None:
         if isinstance(told, DiskFullError):
             raise told from error
         raise SettingsError(f"LAION_DATA_DIR: {told}") from error
-    publish_text(home / "dagster.yaml", (PROJECT / "dagster.yaml").read_text("utf-8"))
+    configuration = (PROJECT / "dagster.yaml").read_text("utf-8")
+    if session.settings.history_url is not None:
+        # JSON, which is YAML too.
+        configuration = json.dumps(yaml.safe_load(configuration) | storages(), indent=1)
+    publish_text(home / "dagster.yaml", configuration)
     enter_home(session)
 
 
 def enter_home(session: Session) -> None:
-    """Have Dagster read what is stored in the release's folder."""
+    """Have Dagster read what is stored for the release.
+
+    Raises SettingsError or LaionError when that is in PostgreSQL, and cannot be reached.
+    """
     os.environ["DAGSTER_HOME"] = str(session.paths.dagster)
+    if session.settings.history_url is not None:
+        prepare_schema(session)
+        enter_schema(session)
 
 
 def open_instance(session: Session, program: str) -> dg.DagsterInstance:
@@ -75,13 +92,16 @@ def meaning_of(error: Exception, session: Session | None) -> LaionError | None:
         told = cannot_write(Path(error.filename or home), error)
         return told if isinstance(told, DiskFullError) else None
     if not isinstance(error, DBAPIError):
-        return None
+        cause = error.__cause__  # of what dagster-postgres gives up after trying again
+        return meaning_of(cause, session) if isinstance(cause, DBAPIError) else None
     return storage_error(error, Path(home))
 
 
 def storage_error(error: "DBAPIError", home: Path) -> LaionError:
     """What an error of the storage in Dagster's home means to a user."""
-    said = str(error.orig)
+    said = displayable(str(error.orig).partition("\n")[0], _REASON_CHARACTERS)
+    if type(error.orig).__module__.startswith("psycopg2"):
+        return LaionError(f"LAION_HISTORY_URL: Dagster's history cannot be reached: {said}")
     if "full" in said or ("disk I/O" in said and not _has_room(home)):
         return DiskFullError(
             f"{home}: the disk is full, so that Dagster cannot keep what happens; make room, or set"

@@ -33,8 +33,8 @@ def _last_run(session: Session) -> dg.RunRecord | None:
     try:
         with dg.DagsterInstance.get() as instance:
             return next(iter(instance.get_run_records(limit=1)), None)
-    except DBAPIError:  # damaged: the next run moves it aside, and tells
-        return None
+    except (DBAPIError, dg.DagsterInvalidConfigError):
+        return None  # damaged, or kept where it was before: the next run tells, and mends it
 
 
 def _ended(run: dg.RunRecord) -> datetime | None:

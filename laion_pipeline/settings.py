@@ -124,6 +124,7 @@ class Settings(BaseSettings):
     timezone: Timezone = "UTC"
     poll_seconds: PositiveInt = 1800
     alert_url: SecretStr | None = None
+    history_url: SecretStr | None = None
 
     @classmethod
     def from_environment(cls, **given: str) -> Self:

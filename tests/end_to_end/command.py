@@ -21,7 +21,7 @@ SETTINGS = (
     *("RELEASE", "SOURCE", "REVISION", "DATA_DIR", "MAX_SHARDS", "DOWNLOADS"),
     *("MEMORY_LIMIT", "THREADS", "KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "PORT"),
     *("AUTOMATION", "SCHEDULE", "TIMEZONE", "POLL_SECONDS", "ALERT_URL", "FETCH_IMAGES"),
-    *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER"),
+    *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER", "HISTORY_URL"),
 )
 # The last are the rights to an object store, and where it is.
 _KEPT = (

@@ -13,7 +13,7 @@ import absl.logging
 import mlcroissant
 import pyarrow.parquet as pq
 import pytest
-import yaml  # type: ignore[import-untyped]
+import yaml
 from huggingface_hub import DatasetCard
 
 import laion_pipeline
