@@ -1,8 +1,10 @@
-"""Where Dagster keeps what happened: its own storage, with two things done otherwise.
+"""Where Dagster keeps what happened: its own storage, with three things done otherwise.
 
 A failed run is marked before anybody can read of it. Dagster stores the event first, and its
 daemon, reading in between, would take the run for one that is still under way, and never run it
 again.
+
+What cannot be stored is an error of one line: Dagster prints all that SQLAlchemy says.
 
 Of files, each keeps its engine, and that one connection. Dagster makes both for each event, which
 takes longer than to store it: a tenth of the time of a run on few rows.
@@ -28,7 +30,7 @@ _SECONDS_OF_A_CONNECTION = 1
 
 
 class FailureFirst(SqlEventLogStorage):
-    """What any storage of events does otherwise: it marks a failed run before it tells of it."""
+    """What is done otherwise wherever events are stored; the failure of a run is marked first."""
 
     def store_event(self, event: EventLogEntry) -> None:
         """Mark the run if the event tells of its failure, then store the event.
@@ -39,7 +41,7 @@ class FailureFirst(SqlEventLogStorage):
             self._instance.run_storage.handle_run_event(event.run_id, event.get_dagster_event())
         try:
             super().store_event(event)
-        except DBAPIError as error:  # of which Dagster prints all lines
+        except DBAPIError as error:
             raise storage_error(error, Path(self._instance.root_directory)) from error
 
 

@@ -38,8 +38,7 @@ def prepare_schema(session: Session) -> None:
     """
     if find_spec("dagster_postgres") is None:
         raise SettingsError(
-            "LAION_HISTORY_URL: needs what is not installed; install it with:"
-            " pip install 'laion-pipeline[postgres]'"
+            "LAION_HISTORY_URL: dagster-postgres is not installed: pip install '.[postgres]'"
         )
     import psycopg2
     from psycopg2 import sql

@@ -3,10 +3,12 @@
     BENCH_ROWS=13000000 .venv-spark/bin/python -m bench.engines
 
 Needs the extra `spark` and Java. Each engine runs once, with the settings of `make bench`. Writes
-what it found to `bench/results/engines`, from where `python -m bench.growth` has it.
+what it found to `bench/results/engines`, from where `python -m bench.growth` has it. CPU seconds
+are without those of Spark's own processes, which end by themselves.
 """
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from bench.full import RESULTS, Setup, run_pipeline, write_found
@@ -20,7 +22,7 @@ _SETTINGS = {BY_DUCKDB: {}, BY_SPARK: {"engine": "spark", "spark_master": CLUSTE
 
 def main() -> None:
     """Run both and write what was found."""
-    setup = Setup.from_environment()
+    setup = replace(Setup.from_environment(), rounds=1)
     generate(setup.shards, setup.rows)
     taken = {}
     for name, settings in _SETTINGS.items():
