@@ -1,4 +1,4 @@
-"""Where Dagster keeps what happened: its own storage, with three things done otherwise.
+"""Where Dagster keeps what happened: its own storage, with a few things done otherwise.
 
 A failed run is marked before anybody can read of it. Dagster stores the event first, and its
 daemon, reading in between, would take the run for one that is still under way, and never run it
@@ -6,8 +6,8 @@ again.
 
 What cannot be stored is an error of one line: Dagster prints all that SQLAlchemy says.
 
-Of files, each keeps its engine, and that one connection. Dagster makes both for each event, which
-takes longer than to store it: a tenth of the time of a run on few rows.
+Of files, each is deleted with its run, and keeps its engine, and that one connection. Dagster makes
+both for each event, which takes longer than to store it: a tenth of the time of a run on few rows.
 """
 
 from collections.abc import Iterator, Mapping
@@ -64,6 +64,15 @@ class EventLogStorage(FailureFirst, SqliteEventLogStorage):
                 self._initialized_dbs.add(shard)
             with engine.begin() as connection:
                 yield connection
+
+    def delete_events(self, run_id: str) -> None:
+        """Forget what happened in a run; Dagster's own leaves the file, as large as it was."""
+        super().delete_events(run_id)
+        file = Path(self.path_for_shard(run_id))
+        for name in (file, *(file.with_name(file.name + end) for end in ("-wal", "-shm"))):
+            name.unlink(missing_ok=True)
+        self._initialized_dbs.discard(run_id)
+        forget_files()
 
 
 def forget_files() -> None:

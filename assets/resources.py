@@ -11,6 +11,7 @@ from dotenv import load_dotenv
 from pydantic import PrivateAttr
 
 from assets.advice import told
+from assets.history import forget_old_runs
 from assets.home import PROJECT, meaning_of
 from assets.interrupts import ending_first, received
 from assets.liveness import fail_dead_runs, kept_alive
@@ -171,8 +172,19 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
         assert self._held is not None, "a run has begun"
         self._held.enter_context(locked(session.paths.run_lock, self._program))
         self._held.callback(session.engine.close)
+        self._forget_old_runs(session)
         self._session = session
         return session
+
+    def _forget_old_runs(self, session: Session) -> None:
+        context = self.get_resource_context()
+        keep = session.settings.history_runs
+        if (
+            context.instance
+            and context.log
+            and (forgotten := forget_old_runs(context.instance, keep))
+        ):
+            context.log.info(f"forgot {forgotten} runs that ended before the last {keep} did")
 
 
 def _variables() -> dict[str, str]:

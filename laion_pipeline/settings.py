@@ -125,6 +125,7 @@ class Settings(BaseSettings):
     poll_seconds: PositiveInt = 1800
     alert_url: SecretStr | None = None
     history_url: SecretStr | None = None
+    history_runs: PositiveInt = 200
 
     @classmethod
     def from_environment(cls, **given: str) -> Self:

@@ -65,7 +65,7 @@ def test_what_would_make_everything_after_it_wrong_blocks_it_and_nothing_else_do
 
 def test_the_resource_shows_every_setting_that_decides_what_assets_make() -> None:
     of_the_ui = {"port", "automation", "schedule", "timezone", "poll_seconds"}
-    of_the_ui |= {"alert_url", "history_url"}
+    of_the_ui |= {"alert_url", "history_url", "history_runs"}
     assert Laion.model_fields.keys() == Settings.model_fields.keys() - of_the_ui
 
 
