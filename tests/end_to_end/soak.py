@@ -49,13 +49,13 @@ def main() -> int:
     chance = random.Random(seed)
     folder = Path(tempfile.mkdtemp(prefix="laion-soak-"))
     with LoopbackHub() as hub:
-        hub.publish(f"laion/{RELEASE}", _first_revision(folder / "first"))
+        hub.publish(f"laion/{RELEASE}", first_revision(folder / "first"))
         before, untouched = folder / "before", folder / "untouched"
-        _to_the_end(before, hub)
-        hub.publish(f"laion/{RELEASE}", _second_revision(folder / "first", folder / "second"))
+        to_the_end(before, hub)
+        hub.publish(f"laion/{RELEASE}", second_revision(folder / "first", folder / "second"))
         shutil.copytree(before, untouched)
         started = time.monotonic()
-        _to_the_end(untouched, hub)
+        to_the_end(untouched, hub)
         takes = time.monotonic() - started
         print(f"{cycles} cycles, seed {seed}; a run takes {takes:.0f} s", flush=True)
         sent: Counter[str] = Counter()
@@ -68,7 +68,7 @@ def main() -> int:
                 _cut_off(place, hub, which, after, everybody=chance.random() < 0.5)
                 told.append(f"{which.name} after {after:.1f} s")
                 sent[which.name] += 1
-            _to_the_end(place, hub)
+            to_the_end(place, hub)
             found = differences(untouched, place)
             print(f"{number}: {', '.join(told)}: {'; '.join(found) or 'as untouched'}", flush=True)
             if found:
@@ -78,6 +78,33 @@ def main() -> int:
     shutil.rmtree(folder)
     print(f"{cycles} cycles, {sent.total()} runs cut off: {dict(sent)}; all as untouched")
     return 0
+
+
+def first_revision(folder: Path) -> Mapping[str, Path]:
+    """Four shards, by their names."""
+    generate_sample(folder, rows=8_000, shards=4)
+    return {file.name: file for file in folder.iterdir()}
+
+
+def second_revision(first: Path, folder: Path) -> Mapping[str, Path]:
+    """The same, but for one shard that is another, and one that is new."""
+    shutil.copytree(first, folder)
+    changed = sorted(folder.iterdir())[1]
+    rows = pq.read_table(changed)
+    pq.write_table(pa.concat_tables([rows.slice(10), rows.slice(0, 5)]), changed)
+    pq.write_table(rows.slice(0, 500), folder / changed.name.replace("00001", "00004"))
+    return {file.name: file for file in folder.iterdir()}
+
+
+def to_the_end(place: Path, hub: LoopbackHub, *under: str) -> str:
+    """Run everything in a place; what it said. `under` is a program to have it run by, if any.
+
+    Raises SystemExit where it fails.
+    """
+    run = _started(place, hub, *under)
+    said, _ = run.communicate()
+    _require(run.returncode == 0 and "Traceback" not in said, said)
+    return said
 
 
 def differences(untouched: Path, place: Path) -> list[str]:
@@ -122,24 +149,9 @@ def _content(path: Path) -> object:
     return None  # that it is there
 
 
-def _first_revision(folder: Path) -> Mapping[str, Path]:
-    generate_sample(folder, rows=8_000, shards=4)
-    return {file.name: file for file in folder.iterdir()}
-
-
-def _second_revision(first: Path, folder: Path) -> Mapping[str, Path]:
-    """One shard is another, one is new, and the others stay."""
-    shutil.copytree(first, folder)
-    changed = sorted(folder.iterdir())[1]
-    rows = pq.read_table(changed)
-    pq.write_table(pa.concat_tables([rows.slice(10), rows.slice(0, 5)]), changed)
-    pq.write_table(rows.slice(0, 500), folder / changed.name.replace("00001", "00004"))
-    return {file.name: file for file in folder.iterdir()}
-
-
-def _started(place: Path, hub: LoopbackHub) -> "subprocess.Popen[str]":
+def _started(place: Path, hub: LoopbackHub, *under: str) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-m", "assets"],
+        [*under, sys.executable, "-m", "assets"],
         cwd=PROJECT,
         env=environment(place, release=RELEASE) | {"HF_ENDPOINT": hub.endpoint},
         stdout=subprocess.PIPE,
@@ -160,12 +172,6 @@ def _cut_off(
         said, _ = run.communicate(timeout=_SECONDS_TO_END)
     _require(run.returncode in (0, 1, -which), said)
     _require("Traceback" not in said, said)
-
-
-def _to_the_end(place: Path, hub: LoopbackHub) -> None:
-    run = _started(place, hub)
-    said, _ = run.communicate()
-    _require(run.returncode == 0 and "Traceback" not in said, said)
 
 
 def _require(holds: bool, said: str) -> None:
