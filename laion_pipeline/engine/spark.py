@@ -15,7 +15,7 @@ from sqlglot import exp, parse_one
 
 from laion_pipeline.common.places import Place, store_of
 from laion_pipeline.engine.cluster import Cluster
-from laion_pipeline.engine.spark_sql import spark_sql
+from laion_pipeline.engine.spark_sql import parts_of, spark_sql
 from laion_pipeline.engine.workers import frame_of, written_by
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import Warehouse, quoted
@@ -72,7 +72,7 @@ class Spark:
     @contextmanager
     def judged(self, context: "AbstractDataContext", warehouse: Warehouse) -> Iterator["BatchOf"]:
         """Let it look at frames of Spark's."""
-        source = context.data_sources.add_spark("spark")
+        source = context.data_sources.add_spark("spark", persist=False)
         with warehouse.connect(read_only=True) as connection, ExitStack() as held:
 
             def batch_of(
@@ -91,10 +91,17 @@ class Spark:
     @contextmanager
     def _seen(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator["DataFrame"]:
         """What Spark finds by a query while the block runs, as its own frame."""
-        with self.cluster.computing() as session:
+        parts, rest = parts_of(query)
+        with self.cluster.computing() as session, ExitStack() as held:
             for name in self._reads(connection, query):
                 self._frame(session, connection, query, name).createOrReplaceTempView(name)
-            yield session.sql(spark_sql(query))
+            for part in parts:
+                frame = session.sql(part.sql)
+                if part.kept:
+                    held.callback(frame.persist().unpersist)
+                    frame.count()  # now, so that Spark knows how few they are where it joins them
+                frame.createOrReplaceTempView(part.name)
+            yield session.sql(rest)
 
     @cached_property
     def _views(self) -> Mapping[str, str]:

@@ -4,7 +4,9 @@ sqlglot knows both dialects. Here is what it leaves as it is: functions that hav
 meaning in Spark, sums that outgrow 64 bits, and what regular expressions spell differently.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import reduce
 
 import sqlglot
@@ -22,7 +24,40 @@ def spark_sql(sql: str) -> str:
 
     Raises sqlglot.errors.SqlglotError where it is no query of DuckDB's, or says what Spark cannot.
     """
+    return _written(sqlglot.parse_one(sql, dialect="duckdb"))
+
+
+@dataclass(frozen=True)
+class Part:
+    """A query that another names and reads; `kept` where DuckDB would find it once, and keep it."""
+
+    name: str
+    sql: str
+    kept: bool
+
+
+def parts_of(sql: str) -> tuple[Sequence[Part], str]:
+    """What a query of DuckDB's reads by names that it gives itself, in order, and what is left.
+
+    All as Spark's SQL. Spark itself would put a named query wherever its name stands, and compute
+    it there anew. Raises what `spark_sql` raises.
+    """
     query = sqlglot.parse_one(sql, dialect="duckdb")
+    named = query.args.get("with_")
+    if named is None or named.recursive:
+        return (), _written(query)
+    read = Counter(table.name for table in query.find_all(exp.Table))
+    parts = []
+    for part in named.expressions:
+        said = part.args.get("materialized")
+        kept = read[part.alias] > 1 if said is None else said
+        whole = exp.Subquery(this=part.this, alias=part.args["alias"])
+        parts.append(Part(part.alias, _written(exp.select("*").from_(whole)), kept))
+    query.set("with_", None)
+    return parts, _written(query)
+
+
+def _written(query: exp.Expr) -> str:
     for node in reversed(list(query.walk())):  # what is inside first
         if rewrite := _REWRITES.get(type(node)):
             node.replace(rewrite(node.copy()))

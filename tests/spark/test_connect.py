@@ -17,7 +17,8 @@ from tests.builders import check, fetch, load, make_tables, snapshot
 from tests.spark.programs import started
 from tests.spark.test_lost_worker import wait_for
 
-TABLES = ("resolution_counts", "scores_by_shard")
+# The last is made of parts that are kept.
+TABLES = ("resolution_counts", "scores_by_shard", "score_summary")
 SERVER = Path(pyspark.__file__).parent / "sbin" / "start-connect-server.sh"
 
 

@@ -7,7 +7,7 @@ from sqlglot.errors import SqlglotError
 
 from laion_pipeline.contract import Contract
 from laion_pipeline.contract.check import QuarantineRule
-from laion_pipeline.engine.spark_sql import spark_sql
+from laion_pipeline.engine.spark_sql import Part, parts_of, spark_sql
 from laion_pipeline.releases.release import ANY
 from laion_pipeline.warehouse.views import view_queries
 from tests.builders import tables
@@ -59,6 +59,30 @@ def test_an_expression(duckdb: str, spark: str) -> None:
 def test_whether_a_named_query_is_kept_is_left_to_spark() -> None:
     query = "with v as not materialized (select a from t) select a from v"
     assert spark_sql(query) == "WITH v AS (SELECT a FROM t) SELECT a FROM v"
+
+
+def test_what_is_read_twice_is_a_part_to_be_kept() -> None:
+    once = "once as (select strlen(a) as n from t)"
+    twice = "twice(m) as (select n from once)"
+    told = "told as materialized (select m from twice)"
+    again = "again as not materialized (select m from twice)"
+    parts, rest = parts_of(
+        f"with {once}, {twice}, {told}, {again} select * from told, again, again as other"
+    )
+    assert parts == [
+        Part("once", "SELECT * FROM (SELECT OCTET_LENGTH(a) AS n FROM t) AS once", kept=False),
+        Part("twice", "SELECT * FROM (SELECT n FROM once) AS twice(m)", kept=True),
+        Part("told", "SELECT * FROM (SELECT m FROM twice) AS told", kept=True),
+        Part("again", "SELECT * FROM (SELECT m FROM twice) AS again", kept=False),
+    ]
+    assert rest == "SELECT * FROM told, again, again AS other"
+
+
+@pytest.mark.parametrize(
+    "sql", ["select 1 as a", "with recursive v as (select 1 as a) select a from v, v as w"]
+)
+def test_else_a_query_is_one_part(sql: str) -> None:
+    assert parts_of(sql) == ((), spark_sql(sql))
 
 
 @pytest.mark.parametrize("sql", ["select from where", "select (", ""])

@@ -90,7 +90,7 @@ limits as (
         ) as similarity_bottom
 ),
 -- Captions and URLs are read once it is known of which pairs.
-near as (
+near as materialized (
     select distinct shard_id, coalesce(hash, 0) as hash
     from valid_pairs
     cross join limits
