@@ -11,9 +11,10 @@ from pydantic import Field, create_model
 from assets.resources import Laion
 from assets.shown import rounded, table_of
 from assets.ui.links import file_link
+from laion_pipeline.common.manifests import MANIFEST
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.session import Session
-from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export
+from laion_pipeline.subsets.export import PAIRS, Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.preview import QUANTILES, Preview
 from laion_pipeline.subsets.subset import Subset

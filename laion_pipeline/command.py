@@ -11,11 +11,12 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from laion_pipeline.common.manifests import MANIFEST
 from laion_pipeline.common.progress import terminal
 from laion_pipeline.downloads.recorded import told_results
 from laion_pipeline.errors import LaionError
 from laion_pipeline.reading import ReleaseReader
-from laion_pipeline.subsets.export import MANIFEST, Export
+from laion_pipeline.subsets.export import Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.formats import FORMATS
 from laion_pipeline.subsets.presets import PRESETS
@@ -25,9 +26,11 @@ from laion_pipeline.subsets.telling import told
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
     parser = argparse.ArgumentParser(prog="laion-pipeline", description=__doc__.split("\n")[0])
-    subset = parser.add_subparsers(required=True, metavar="COMMAND").add_parser(
-        "subset", help="which pairs to train on"
-    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    publish = commands.add_parser("publish", help="write tables and charts, to be handed on")
+    publish.add_argument("folder", type=Path, help="where to; what was published there is replaced")
+    publish.set_defaults(act=_publish)
+    subset = commands.add_parser("subset", help="which pairs to train on")
     actions = subset.add_subparsers(required=True, metavar="ACTION")
     look = actions.add_parser("preview", help="what each condition of a filter leaves")
     look.add_argument("file", type=Path, help="a TOML file that describes the filter")
@@ -61,6 +64,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         terminal.reset(shown)
     return 0
+
+
+def _publish(asked: argparse.Namespace) -> str:
+    made = ReleaseReader.open().publish(asked.folder)
+    left_out = "\n".join(f"left out: {name}: {why}" for name, why in made.left_out.items())
+    return f"{len(made.files)} files in {made.folder}; README.md says what they are\n{left_out}"
 
 
 def _preview(asked: argparse.Namespace) -> str:

@@ -30,6 +30,8 @@ from laion_pipeline.warehouse.provenance import Provenance
 if TYPE_CHECKING:
     import pandas as pd
 
+    from laion_pipeline.statistics.publishing import Statistics
+
 # What there is beside the derived tables.
 _BASIC = ("pairs", "valid_pairs", "quarantine", "shards", DOWNLOADS)
 _NAMES = "SELECT table_name FROM information_schema.tables"
@@ -205,6 +207,16 @@ class ReleaseReader:
             raise SourceError(f"{name}: give the name of an export, not a path")
         with self.warehouse.connect(read_only=True) as connection:
             return retry(connection, self.paths.exports / name, self.release)
+
+    def publish(self, folder: str | Path) -> "Statistics":
+        """Write its tables and charts into a folder to be handed on, without any of its pairs.
+
+        Raises WarehouseError where something has not been made of the revision that is loaded, and
+        OutputError when the folder cannot be written.
+        """
+        from laion_pipeline.statistics.publishing import publish_statistics  # takes half a second
+
+        return publish_statistics(self.warehouse, self.paths, Path(folder).absolute())
 
     def __repr__(self) -> str:
         return "\n".join(f"{what}: {said}" for what, said in self._facts())

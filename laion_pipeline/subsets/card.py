@@ -13,7 +13,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, HOST
 from laion_pipeline.subsets.selecting import Selected
 from laion_pipeline.subsets.trainers import TRAINERS
-from laion_pipeline.text import displayable
+from laion_pipeline.text import as_code
 from laion_pipeline.warehouse.provenance import Provenance
 
 # By the EU's template for summaries of training content, small providers name the largest 5 % of
@@ -35,12 +35,12 @@ def card(
     """The card of what is in `CHOSEN`, as Markdown with its fields in YAML."""
     environment = Environment(
         loader=PackageLoader("laion_pipeline", "subsets"),
-        autoescape=False,  # noqa: S701 - it is Markdown, and what strangers wrote goes by `plain`
+        autoescape=False,  # noqa: S701 - it is Markdown, and what strangers wrote goes by `as_code`
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["plain"] = _plain
+    environment.filters["plain"] = as_code
     domains = _domains(connection)
     named = domains[: max(1, min(_MOST_DOMAINS, round(_DOMAINS_SHARE * len(domains))))]
     return environment.get_template("card.md").render(
@@ -70,8 +70,3 @@ def _domains(connection: duckdb.DuckDBPyConnection) -> Sequence[tuple[str, int]]
         is_digits = host.replace(".", "").isdecimal()
         counted[host if is_digits else suffixes.privatesuffix(host) or host] += pairs
     return sorted(counted.items(), key=lambda item: (-item[1], item[0]))
-
-
-def _plain(text: str) -> str:
-    """Text of strangers within Markdown: as code, without what would end it."""
-    return f"`{displayable(text, 200).replace('`', chr(39)).replace('|', '/')}`"

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laion_pipeline.common.files import cannot_write, sha256_of, workplace
+from laion_pipeline.common.manifests import MANIFEST
 from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.downloads.recorded import LATEST, has_downloads
 from laion_pipeline.downloads.results import read_images
@@ -18,7 +19,7 @@ from laion_pipeline.errors import SourceError, WarehouseError
 from laion_pipeline.releases.columns import COLUMNS
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, OF_CAPTIONS
-from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export, write
+from laion_pipeline.subsets.export import PAIRS, Export, write
 from laion_pipeline.subsets.keeping import Step
 from laion_pipeline.subsets.selecting import Selected
 from laion_pipeline.subsets.trainers import TRAINERS, Places

@@ -1,8 +1,7 @@
 """Writing a subset: its pairs as Parquet, and what is needed to use it and to make it again."""
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laion_pipeline import __version__
-from laion_pipeline.common.files import cannot_write, sha256_of, workplace
+from laion_pipeline.common.files import sha256_of, workplace
+from laion_pipeline.common.manifests import digests, put_in_place
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.card import card
@@ -28,7 +28,6 @@ from laion_pipeline.warehouse.provenance import Provenance
 logger = logging.getLogger(__name__)
 
 PAIRS = "pairs.parquet"
-MANIFEST = "manifest.json"
 # The columns of an export; those that a release lacks are left out.
 _COLUMNS = ("url", "caption", "width", "height", "similarity", "punsafe", "pwatermark",
             "aesthetic", "hash", "language", "license")  # fmt: skip
@@ -91,10 +90,9 @@ def write(
             card(connection, release, provenance, selected, names), "utf-8"
         )
         described = croissant(selected.name, provenance, names, PAIRS, sha256_of(made / PAIRS))
-        (made / "croissant.json").write_text(described + "\n", "utf-8")
-        files = {file.name: sha256_of(file) for file in sorted(made.iterdir())}
-        manifest = _manifest(provenance, selected, files)
-        _put_in_place(made, folder, json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+        (made / "croissant.json").write_text(described, "utf-8")
+        files = digests(made)
+        put_in_place(made, folder, _manifest(provenance, selected, files))
     logger.info("%s: %s pairs in %s", selected.name, f"{selected.pairs:,}", folder)
     return Export(folder, files, preview_of(connection, selected, release, provenance))
 
@@ -136,26 +134,3 @@ def _manifest(
             **{name: version(name) for name in ("duckdb", "pyarrow")},
         },
     }
-
-
-def _put_in_place(made: Path, folder: Path, manifest: str) -> None:
-    """Move the files from where they were made, the manifest last of all."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in _files_of(folder):
-            (folder / name).unlink(missing_ok=True)
-        for file in sorted(made.iterdir()):
-            file.replace(folder / file.name)
-        (made / MANIFEST).write_text(manifest, "utf-8")
-        (made / MANIFEST).replace(folder / MANIFEST)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-
-
-def _files_of(folder: Path) -> Sequence[str]:
-    """What an export before has written there, its manifest first."""
-    try:
-        told = json.loads((folder / MANIFEST).read_text("utf-8"))
-        return [MANIFEST, *(name for name in told["files"] if Path(name).name == name)]
-    except (OSError, ValueError, KeyError, TypeError):
-        return [MANIFEST]

@@ -9,8 +9,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from laion_pipeline.common.files import sha256_of
+from laion_pipeline.common.manifests import MANIFEST
 from laion_pipeline.releases.intervals import Interval
-from laion_pipeline.subsets.export import MANIFEST, PAIRS, Export
+from laion_pipeline.subsets.export import PAIRS, Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.lists import read_hosts, read_urls
 from laion_pipeline.text import listed

@@ -39,6 +39,13 @@ class Provenance:
     loaded_at: datetime
     data_version: str
 
+    @property
+    def address(self) -> str:
+        """Where the revision is on the Hub; a name of it where it is not there."""
+        if self.repo:
+            return f"https://huggingface.co/datasets/{self.repo}/tree/{self.revision}"
+        return f"urn:laion-pipeline:{self.release}:{self.revision}"
+
     @classmethod
     def read(cls, connection: duckdb.DuckDBPyConnection) -> Self:
         """The provenance of an open warehouse.

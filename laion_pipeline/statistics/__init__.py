@@ -1,0 +1,1 @@
+"""The statistics of a release, to be handed on: what it is like, without one of its pairs."""

@@ -1,0 +1,156 @@
+"""The derived tables that can be handed on: those from which no caption and no address is read."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyarrow.types as pt
+
+from laion_pipeline.errors import WarehouseError
+from laion_pipeline.paths import Paths
+from laion_pipeline.warehouse.provenance import Provenance
+
+# The columns of a pair by which it, or who made it, can be found.
+_HASH = "hash"
+_TELLING = {"url", "text", _HASH}
+# What is made of them and handed on all the same: words, hosts and counts of many pairs.
+_OF_MANY = {
+    *("caption_words.word", "host_counts.host", "domain_summary.domain"),
+    *("duplicate_summary.place", "duplicate_summary.copies", "duplicate_summary.groups"),
+    *("duplicate_summary.pairs", "duplicate_summary.removed", "duplicate_summary.removed_share"),
+}
+_RUN_AGAIN = "run again, and then publish"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: what it means, and the release's columns that its values are made of."""
+
+    name: str
+    description: str
+    made_of: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """A derived table, as it was made of a revision."""
+
+    name: str
+    description: str
+    sql: str
+    columns: Sequence[Column]
+    rows: pa.Table
+
+
+def read_aggregates(
+    paths: Paths, provenance: Provenance
+) -> tuple[Sequence[Aggregate], Mapping[str, str]]:
+    """The tables that can be handed on, and why each of the others is left out.
+
+    Raises WarehouseError where a table, or what is known of its columns, is not there, or is of
+    another revision.
+    """
+    lineage = _Lineage.read(paths)
+    handed_on, left_out = [], {}
+    for name in lineage.tables:
+        table = _read(paths, name, provenance)
+        if tell := [column for column in table.column_names if lineage.tells(name, column, table)]:
+            left_out[name] = f"its {', '.join(tell)} would tell of single pairs"
+            continue
+        columns = [
+            Column(column, description, sorted(lineage.made_of(name, column)))
+            for column, description in lineage.columns(name).items()
+        ]
+        handed_on.append(
+            Aggregate(name, lineage.description(name), lineage.sql(name), columns, table)
+        )
+    return handed_on, left_out
+
+
+@dataclass(frozen=True)
+class _Lineage:
+    """What `lineage.json` says of each derived table, by its name."""
+
+    events: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def read(cls, paths: Paths) -> "_Lineage":
+        try:
+            told = json.loads(paths.lineage.read_text("utf-8"))
+            return cls({event["job"]["name"]: event for event in told})
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WarehouseError(f"{paths.lineage}: cannot be read; {_RUN_AGAIN}") from error
+
+    @property
+    def tables(self) -> Sequence[str]:
+        return [name for name, event in self.events.items() if "sql" in event["job"]["facets"]]
+
+    def description(self, table: str) -> str:
+        return str(self._facets(table)["documentation"]["description"])
+
+    def sql(self, table: str) -> str:
+        return str(self.events[table]["job"]["facets"]["sql"]["query"])
+
+    def columns(self, table: str) -> Mapping[str, str]:
+        fields = self._facets(table)["schema"]["fields"]
+        return {field["name"]: field["description"] for field in fields}
+
+    def tells(self, table: str, column: str, rows: pa.Table) -> bool:
+        """Whether single pairs could be found by the values of a column."""
+        type_ = rows.schema.field(column).type
+        is_text = not (
+            pt.is_integer(type_) or pt.is_floating(type_) or pt.is_boolean(type_)
+            or pt.is_temporal(type_)
+        )  # fmt: skip
+        made_of = {name.rpartition(".")[2] for name in self.made_of(table, column)}
+        if f"{table}.{column}" in _OF_MANY:
+            return False
+        return bool(made_of & (_TELLING if is_text else {_HASH}))
+
+    def made_of(self, table: str, column: str) -> frozenset[str]:
+        """The columns of what is loaded that a column's values are computed from, as table.column.
+
+        Through all tables between.
+        """
+        found: set[str] = set()
+        seen = {(table, column)}
+        ahead = [(table, column)]
+        while ahead:
+            of, name = ahead.pop()
+            if of not in self.events:
+                found.add(f"{of}.{name}")
+                continue
+            for source in self._direct(of, name) - seen:
+                seen.add(source)
+                ahead.append(source)
+        return frozenset(found)
+
+    def _direct(self, table: str, column: str) -> set[tuple[str, str]]:
+        fields = self._facets(table)["columnLineage"]["fields"]
+        return {
+            (source["name"], source["field"])
+            for source in fields.get(column, {"inputFields": ()})["inputFields"]
+            if any(how["type"] == "DIRECT" for how in source["transformations"])
+        }
+
+    def _facets(self, table: str) -> Mapping[str, Any]:
+        facets: Mapping[str, Any] = self.events[table]["outputs"][0]["facets"]
+        return facets
+
+
+def _read(paths: Paths, name: str, provenance: Provenance) -> pa.Table:
+    file = paths.tables / f"{name}.parquet"
+    try:
+        table = pq.read_table(file)
+    except (OSError, pa.ArrowException) as error:
+        raise WarehouseError(f"{file}: cannot be read; {_RUN_AGAIN}") from error
+    revision = (table.schema.metadata or {}).get(b"laion_pipeline.revision", b"").decode()
+    if revision != provenance.revision:
+        raise WarehouseError(
+            f"{file}: is of revision {revision or 'none'}, but {provenance.revision} is loaded;"
+            f" {_RUN_AGAIN}"
+        )
+    return table
