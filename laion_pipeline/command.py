@@ -16,6 +16,7 @@ from laion_pipeline.common.progress import terminal
 from laion_pipeline.downloads.recorded import told_results
 from laion_pipeline.errors import LaionError
 from laion_pipeline.reading import ReleaseReader
+from laion_pipeline.statistics.hub import push, require_repo
 from laion_pipeline.subsets.export import Export
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.formats import FORMATS
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     publish = commands.add_parser("publish", help="write tables and charts, to be handed on")
     publish.add_argument("folder", type=Path, help="where to; what was published there is replaced")
+    publish.add_argument(
+        "--repo", metavar="OWNER/NAME", help="commit it to this dataset on the Hub, too"
+    )
     publish.set_defaults(act=_publish)
     subset = commands.add_parser("subset", help="which pairs to train on")
     actions = subset.add_subparsers(required=True, metavar="ACTION")
@@ -67,9 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _publish(asked: argparse.Namespace) -> str:
+    if asked.repo is not None:
+        require_repo(asked.repo)
     made = ReleaseReader.open().publish(asked.folder)
-    left_out = "\n".join(f"left out: {name}: {why}" for name, why in made.left_out.items())
-    return f"{len(made.files)} files in {made.folder}; README.md says what they are\n{left_out}"
+    told = [f"{len(made.files)} files in {made.folder}; README.md says what they are"]
+    told += [f"left out: {name}: {why}" for name, why in made.left_out.items()]
+    if asked.repo is not None:
+        told += [f"committed: {push(made, asked.repo)}"]
+    return "\n".join(told)
 
 
 def _preview(asked: argparse.Namespace) -> str:

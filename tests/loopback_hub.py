@@ -1,7 +1,8 @@
 """A fake Hugging Face Hub for datasets on 127.0.0.1, for the real client to talk to in tests.
 
 It answers what huggingface_hub asks to resolve a revision, list a tree and download files, from
-bytes or from files on disk, and can be told to misbehave. It has no uploads, no Xet, no search.
+bytes or from files on disk, and can be told to misbehave. It has no Xet, no search, and uploads
+only in `tests.writable_hub`.
 
     with LoopbackHub() as hub:
         commit = hub.publish("laion/tiny", {"part-00000.parquet": b"..."})
@@ -448,6 +449,11 @@ class LoopbackHub:
             return self._file(request, commit, blob)
         return _refusal(NO_ENTRY, commit)
 
+    def _answer_to(self, request: Request, body: bytes) -> _Answer:
+        """The answer to what somebody sends; see `tests.writable_hub`."""
+        del request, body
+        return _refusal(Status(405, message="This Hub is only read"))
+
     def _tree_page(self, request: Request, tree: Mapping[str, Blob]) -> _Answer:
         path, _, query = request.path.partition("?")
         asked = dict(parse_qsl(query))
@@ -513,11 +519,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self._serve()
 
-    def _serve(self) -> None:
+    def do_POST(self) -> None:
+        self._serve(self.rfile.read(int(self.headers["Content-Length"] or 0)))
+
+    def _serve(self, body: bytes | None = None) -> None:
         hub = self.server.hub
         request = Request.of(self.command, self.path, self.headers)
         fault = hub._fault_for(request)
-        answer = _refusal(fault) if isinstance(fault, Status) else hub._answer(request)
+        if isinstance(fault, Status):
+            answer = _refusal(fault)
+        else:
+            answer = hub._answer(request) if body is None else hub._answer_to(request, body)
         answer = _altered(answer, request, fault)
         mute = isinstance(fault, Stall | Cut) and fault.after_bytes is None
         with hub._lock:
@@ -526,7 +538,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub._closing.wait(hub.latency_seconds)
         if not mute:
             self._send_head(answer)
-        if not mute and self.command == "GET":
+        if not mute and self.command != "HEAD":
             self._send_body(answer, fault)
         if isinstance(fault, Stall | Cut):
             self._break_off(fault)

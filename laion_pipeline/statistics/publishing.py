@@ -29,8 +29,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Statistics:
-    """What was written: the folder, the SHA-256 of its files, and why tables are not in it."""
+    """What was written: of what, the SHA-256 of the files in `folder`, and why tables are not."""
 
+    release: str
+    revision: str
     folder: Path
     files: Mapping[str, str]
     left_out: Mapping[str, str]
@@ -63,7 +65,7 @@ def publish_statistics(warehouse: Warehouse, paths: Paths, folder: Path) -> Stat
         files = digests(made)
         put_in_place(made, folder, _manifest(provenance, files))
     logger.info("%s: %s tables, %s charts in %s", name, len(tables), len(pictures), folder)
-    return Statistics(folder, files, left_out)
+    return Statistics(provenance.release, provenance.revision, folder, files, left_out)
 
 
 def _write(table: Aggregate, provenance: Provenance, file: Path) -> None:
