@@ -11,6 +11,7 @@ import pyarrow.types as pt
 
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.paths import Paths
+from laion_pipeline.report.story import STORY
 from laion_pipeline.warehouse.provenance import Provenance
 
 # The columns of a pair by which it, or who made it, can be found.
@@ -55,7 +56,7 @@ def read_aggregates(
     """
     lineage = _Lineage.read(paths)
     handed_on, left_out = [], {}
-    for name in lineage.tables:
+    for name in sorted(lineage.tables, key=_place):
         table = _read(paths, name, provenance)
         if tell := [column for column in table.column_names if lineage.tells(name, column, table)]:
             left_out[name] = f"its {', '.join(tell)} would tell of single pairs"
@@ -68,6 +69,12 @@ def read_aggregates(
             Aggregate(name, lineage.description(name), lineage.sql(name), columns, table)
         )
     return handed_on, left_out
+
+
+def _place(name: str) -> tuple[int, str]:
+    """Where the report tells of a table; those that it does not tell of come last, by name."""
+    told = [table for section in STORY for table in section.tables]
+    return (told.index(name) if name in told else len(told), name)
 
 
 @dataclass(frozen=True)

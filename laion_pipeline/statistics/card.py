@@ -12,7 +12,7 @@ from laion_pipeline.text import as_code
 from laion_pipeline.warehouse.provenance import Provenance
 
 # What Markdown would take for more than text.
-_HARMLESS = str.maketrans("|[]<>`\\", "/()()'/")
+_ESCAPED = str.maketrans({character: f"\\{character}" for character in "\\`*_[]<>|"})
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ def card(name: str, told: Told) -> str:
 
 def _sentence(text: str) -> str:
     """The first sentence of a description."""
-    return _line(text).partition(". ")[0].removesuffix(".") + "."
+    return _line(text.partition(". ")[0].removesuffix(".") + ".")
 
 
 def _line(text: str) -> str:
-    """Text that stands in a line, and in none of Markdown's brackets or tables."""
-    return " ".join(text.split()).translate(_HARMLESS)
+    """Text that stands in a line, and is nothing but text in Markdown."""
+    return " ".join(text.split()).translate(_ESCAPED)

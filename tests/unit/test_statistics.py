@@ -23,8 +23,10 @@ from laion_pipeline.common.manifests import digests
 from laion_pipeline.errors import WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.report.openlineage import lineage_json
+from laion_pipeline.report.story import STORY
 from laion_pipeline.sources.sample.shards import generate_sample
-from laion_pipeline.statistics.aggregates import read_aggregates
+from laion_pipeline.statistics.aggregates import Aggregate, read_aggregates
+from laion_pipeline.statistics.card import Picture, Told, card
 from laion_pipeline.tables.table import Table, materialize_table, read_tables
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance
@@ -158,6 +160,19 @@ def test_the_card_says_what_it_is_and_shows_what_is_there(published: Path) -> No
     assert "**Made-up data.**" in text
     assert len(re.findall(r"^!\[", text, re.M)) == len(CHARTS)
     assert all(f"`{name}`" in text for name in LEFT_OUT)
+    told = [name for section in STORY for name in section.tables if name not in LEFT_OUT]
+    assert list(configs) == told, "in the order of the report"
+
+
+def test_what_markdown_would_take_for_more_is_text(data: Path) -> None:
+    told = laion_pipeline.open("sample", data).provenance
+    table = Aggregate(
+        "t", "5 < 6 [a](b) `c` |_d_|\nand more. Not this.", "", (), pa.table({"a": [1]})
+    )
+    picture = Picture("charts/a.png", "", "x <b> ](javascript:y) | z")
+    text = card("name", Told(told, 1, 0, "", [table], {}, [picture]))
+    assert r"| 5 \< 6 \[a\](b) \`c\` \|\_d\_\| and more. |" in text
+    assert r"![x \<b\> \](javascript:y) \| z](charts/a.png)" in text
 
 
 def test_the_same_tables_give_the_same_bytes_and_what_is_yours_stays(
