@@ -26,16 +26,20 @@ def is_by_shard(name: str) -> bool:
 
 def query_by_shard(
     connection: duckdb.DuckDBPyConnection, name: str, sql: str, code_version: str
-) -> str:
+) -> tuple[str, int]:
     """What makes the table what it has to be: kept lines, and those of all other shards by `sql`.
 
-    Ordered by all columns, so that the table is the same to the row whatever was kept.
+    Beside it, how many rows those shards have. Ordered by all columns, so that the table is the
+    same to the row whatever was kept.
     """
     kept, others = _shards(connection, name, _version(connection, code_version))
     parts = [f"SELECT * FROM ({sql}\n) WHERE shard_id IN ({_listed(others)})"]
     if kept:
         parts.append(f"SELECT * FROM {quoted(name)} WHERE shard_id IN ({_listed(kept)})")
-    return f"{' UNION ALL '.join(parts)} ORDER BY ALL"
+    ((rows,),) = connection.execute(
+        f"SELECT coalesce(sum(rows), 0) FROM shards WHERE shard_id IN ({_listed(others)})"
+    ).fetchall()
+    return f"{' UNION ALL '.join(parts)} ORDER BY ALL", int(rows)
 
 
 def record_counted(connection: duckdb.DuckDBPyConnection, name: str, code_version: str) -> None:

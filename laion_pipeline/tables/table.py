@@ -104,8 +104,8 @@ class Table:
 class TableResult:
     """What materializing a table made: its size, and the DuckDB type of each column.
 
-    `rows_read` is how many rows there are in what it reads, `parquet` its file. `shown` are all its
-    rows where they are few.
+    `rows_read` is how many rows there are in what was read for it, `parquet` its file. `shown` are
+    all its rows where they are few.
     """
 
     rows: int
@@ -161,9 +161,9 @@ def materialize_table(
             if table.history:
                 columns = ", ".join(f"{quoted(c)} {type_}" for c, type_ in table.history.items())
                 connection.execute(f"CREATE TABLE IF NOT EXISTS {quoted(table.name)} ({columns})")
-            sql = table.sql
+            sql, rows_read = table.sql, None
             if is_by_shard(table.name):
-                sql = query_by_shard(connection, table.name, sql, table.code_version)
+                sql, rows_read = query_by_shard(connection, table.name, sql, table.code_version)
                 record_counted(connection, table.name, table.code_version)
             with engine.found(connection, sql) as found:
                 connection.execute(f"CREATE OR REPLACE TABLE {quoted(table.name)} AS {found}")
@@ -176,7 +176,10 @@ def materialize_table(
         types = {
             name: str(type_) for name, type_ in zip(relation.columns, relation.types, strict=True)
         }
-        read = [connection.table(source).count("*").fetchall()[0][0] for source in table.sources]
+        if rows_read is None:
+            rows_read = sum(
+                connection.table(source).count("*").fetchall()[0][0] for source in table.sources
+            )
         parquet = folder / f"{table.name}.parquet"
         facts = {
             "sql": table.sql,
@@ -189,7 +192,7 @@ def materialize_table(
         shown = relation.limit(few).to_arrow_table().to_pylist()
     seconds = time.monotonic() - started
     logger.info("%s: %s rows in %.1f s", table.name, f"{rows:,}", seconds)
-    return TableResult(rows, shown, types, sum(read), parquet)
+    return TableResult(rows, shown, types, rows_read, parquet)
 
 
 def check_table(
