@@ -37,8 +37,3 @@ def listed(names: Iterable[str], most: int = 20) -> str:
     shown = [displayable(name, _NAME_CHARACTERS) for name in names]
     more = f" and {len(shown) - most:,} more" if len(shown) > most else ""
     return f"{', '.join(shown[:most])}{more}"
-
-
-def as_code(text: str) -> str:
-    """Text of strangers within Markdown: as code, without what would end it."""
-    return f"`{displayable(text, 200).replace('`', chr(39)).replace('|', '/')}`"

@@ -88,14 +88,13 @@ def _copy_charts(paths: Paths, folder: Path) -> Sequence[Picture]:
     pictures = []
     for chart in CHARTS:
         png = paths.charts / f"{chart.name}.png"
-        drawing = read_drawing(png)
         for file in (png, png.with_suffix(".svg")):
             try:
                 content = file.read_bytes()
             except OSError as error:
                 raise WarehouseError(f"{file}: no such chart", needs=[chart.name]) from error
             (folder / file.name).write_bytes(content)
-        pictures.append(Picture(f"charts/{png.name}", drawing.title, drawing.alt))
+        pictures.append(Picture(f"charts/{png.name}", read_drawing(png).alt))
     return pictures
 
 

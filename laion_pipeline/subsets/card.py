@@ -4,16 +4,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 import duckdb
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from publicsuffixlist import PublicSuffixList
 
 from laion_pipeline import __version__
+from laion_pipeline.common.markdown import card_template
 from laion_pipeline.releases.columns import COLUMNS_BY_NAME
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, HOST
 from laion_pipeline.subsets.selecting import Selected
 from laion_pipeline.subsets.trainers import TRAINERS
-from laion_pipeline.text import as_code
 from laion_pipeline.warehouse.provenance import Provenance
 
 # By the EU's template for summaries of training content, small providers name the largest 5 % of
@@ -33,17 +32,9 @@ def card(
     columns: Sequence[str],
 ) -> str:
     """The card of what is in `CHOSEN`, as Markdown with its fields in YAML."""
-    environment = Environment(
-        loader=PackageLoader("laion_pipeline", "subsets"),
-        autoescape=False,  # noqa: S701 - it is Markdown, and what strangers wrote goes by `as_code`
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["plain"] = as_code
     domains = _domains(connection)
     named = domains[: max(1, min(_MOST_DOMAINS, round(_DOMAINS_SHARE * len(domains))))]
-    return environment.get_template("card.md").render(
+    return card_template("subsets").render(
         selected=selected,
         trainers={name: TRAINERS[name] for name in selected.formats if name in TRAINERS},
         release=release,

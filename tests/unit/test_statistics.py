@@ -169,7 +169,7 @@ def test_what_markdown_would_take_for_more_is_text(data: Path) -> None:
     table = Aggregate(
         "t", "5 < 6 [a](b) `c` |_d_|\nand more. Not this.", "", (), pa.table({"a": [1]})
     )
-    picture = Picture("charts/a.png", "", "x <b> ](javascript:y) | z")
+    picture = Picture("charts/a.png", "x <b> ](javascript:y) | z")
     text = card("name", Told(told, 1, 0, "", [table], {}, [picture]))
     assert r"| 5 \< 6 \[a\](b) \`c\` \|\_d\_\| and more. |" in text
     assert r"![x \<b\> \](javascript:y) \| z](charts/a.png)" in text
