@@ -57,17 +57,15 @@ def read_aggregates(
     lineage = _Lineage.read(paths)
     handed_on, left_out = [], {}
     for name in sorted(lineage.tables, key=_place):
-        table = _read(paths, name, provenance)
-        if tell := [column for column in table.column_names if lineage.tells(name, column, table)]:
+        told, rows = lineage.tables[name], _read(paths, name, provenance)
+        if tell := [column for column in rows.column_names if lineage.tells(name, column, rows)]:
             left_out[name] = f"its {', '.join(tell)} would tell of single pairs"
             continue
         columns = [
             Column(column, description, sorted(lineage.made_of(name, column)))
-            for column, description in lineage.columns(name).items()
+            for column, description in told.columns.items()
         ]
-        handed_on.append(
-            Aggregate(name, lineage.description(name), lineage.sql(name), columns, table)
-        )
+        handed_on.append(Aggregate(name, told.description, told.sql, columns, rows))
     return handed_on, left_out
 
 
@@ -78,32 +76,49 @@ def _place(name: str) -> tuple[int, str]:
 
 
 @dataclass(frozen=True)
-class _Lineage:
-    """What `lineage.json` says of each derived table, by its name."""
+class _Table:
+    """What `lineage.json` says of a derived table.
 
-    events: Mapping[str, Mapping[str, Any]]
+    `direct` has for each column those that its values are computed from, each as table and column.
+    """
+
+    description: str
+    sql: str
+    columns: Mapping[str, str]
+    direct: Mapping[str, frozenset[tuple[str, str]]]
+
+    @classmethod
+    def of(cls, event: Mapping[str, Any]) -> "_Table":
+        facets = event["outputs"][0]["facets"]
+        return cls(
+            str(facets["documentation"]["description"]),
+            str(event["job"]["facets"]["sql"]["query"]),
+            {field["name"]: field["description"] for field in facets["schema"]["fields"]},
+            {
+                column: frozenset(
+                    (source["name"], source["field"])
+                    for source in lineage["inputFields"]
+                    if any(how["type"] == "DIRECT" for how in source["transformations"])
+                )
+                for column, lineage in facets["columnLineage"]["fields"].items()
+            },
+        )
+
+
+@dataclass(frozen=True)
+class _Lineage:
+    """The derived tables by their names."""
+
+    tables: Mapping[str, _Table]
 
     @classmethod
     def read(cls, paths: Paths) -> "_Lineage":
         try:
-            told = json.loads(paths.lineage.read_text("utf-8"))
-            return cls({event["job"]["name"]: event for event in told})
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            events = json.loads(paths.lineage.read_text("utf-8"))
+            made_by_sql = (event for event in events if "sql" in event["job"]["facets"])
+            return cls({event["job"]["name"]: _Table.of(event) for event in made_by_sql})
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise WarehouseError(f"{paths.lineage}: cannot be read; {_RUN_AGAIN}") from error
-
-    @property
-    def tables(self) -> Sequence[str]:
-        return [name for name, event in self.events.items() if "sql" in event["job"]["facets"]]
-
-    def description(self, table: str) -> str:
-        return str(self._facets(table)["documentation"]["description"])
-
-    def sql(self, table: str) -> str:
-        return str(self.events[table]["job"]["facets"]["sql"]["query"])
-
-    def columns(self, table: str) -> Mapping[str, str]:
-        fields = self._facets(table)["schema"]["fields"]
-        return {field["name"]: field["description"] for field in fields}
 
     def tells(self, table: str, column: str, rows: pa.Table) -> bool:
         """Whether single pairs could be found by the values of a column."""
@@ -127,25 +142,13 @@ class _Lineage:
         ahead = [(table, column)]
         while ahead:
             of, name = ahead.pop()
-            if of not in self.events:
+            if of not in self.tables:
                 found.add(f"{of}.{name}")
                 continue
-            for source in self._direct(of, name) - seen:
+            for source in self.tables[of].direct.get(name, frozenset()) - seen:
                 seen.add(source)
                 ahead.append(source)
         return frozenset(found)
-
-    def _direct(self, table: str, column: str) -> set[tuple[str, str]]:
-        fields = self._facets(table)["columnLineage"]["fields"]
-        return {
-            (source["name"], source["field"])
-            for source in fields.get(column, {"inputFields": ()})["inputFields"]
-            if any(how["type"] == "DIRECT" for how in source["transformations"])
-        }
-
-    def _facets(self, table: str) -> Mapping[str, Any]:
-        facets: Mapping[str, Any] = self.events[table]["outputs"][0]["facets"]
-        return facets
 
 
 def _read(paths: Paths, name: str, provenance: Provenance) -> pa.Table:

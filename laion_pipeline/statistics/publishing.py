@@ -102,7 +102,7 @@ def _lineage(paths: Paths, provenance: Provenance) -> str:
     """What is known of what is made from what, with the release's address for where it was read."""
     told = json.loads(paths.lineage.read_text("utf-8"))
     for event in told:
-        for source in event["inputs"]:
+        for source in event.get("inputs", []):
             if source["namespace"] == provenance.origin:
                 source["namespace"] = provenance.address
     text = json.dumps(told, indent=1, sort_keys=True) + "\n"
