@@ -49,7 +49,8 @@ def partial(path: Path) -> Path:
 def workplace(path: Path) -> Iterator[Path]:
     """A folder beside `path` for as long as the block runs.
 
-    Raises DiskFullError or OutputError when it cannot be made.
+    Raises DiskFullError when there is no room for it or what is written into it, OutputError when
+    it cannot be made.
     """
     folder = partial(path)
     try:
@@ -58,6 +59,10 @@ def workplace(path: Path) -> Iterator[Path]:
         raise cannot_write(folder, error) from error
     try:
         yield folder
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise cannot_write(folder, error) from error
     finally:
         remove(folder)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import duckdb
 import pyarrow as pa
@@ -101,15 +101,61 @@ def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path
     reader = connection.execute(query).to_arrow_reader(BATCH_ROWS)
     # Chunked by content, so that the Hub stores only what differs from one revision to the next,
     # and with an index of pages, so that it shows a part without reading all.
-    with pq.ParquetWriter(
-        path,
-        reader.schema,
-        compression="zstd",
-        use_content_defined_chunking=True,
-        write_page_index=True,
-    ) as writer:
-        for batch in reader:
-            writer.write_table(pa.Table.from_batches([batch]))
+    with path.open("wb") as file:
+        sink = _Patient(file)
+        with pq.ParquetWriter(
+            sink,
+            reader.schema,
+            compression="zstd",
+            use_content_defined_chunking=True,
+            write_page_index=True,
+        ) as writer:
+            for batch in reader:
+                writer.write_table(pa.Table.from_batches([batch]))
+                sink.require_written()
+        sink.require_written()
+
+
+class _Patient:
+    """A file that says only when it is asked that it could not be written.
+
+    Arrow, where it chunks by content, ends the whole process at the first error.
+    """
+
+    closed = False
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._size = 0
+        self._error: OSError | None = None
+
+    def tell(self) -> int:
+        """How many bytes were given to be written."""
+        return self._size
+
+    def write(self, data: bytes) -> int:
+        """Write them, if nothing went wrong before."""
+        try:
+            if self._error is None:
+                self._file.write(data)
+        except OSError as error:
+            self._error = error
+        self._size += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """See that all is written, if nothing went wrong before."""
+        try:
+            if self._error is None:
+                self._file.flush()
+        except OSError as error:
+            self._error = error
+
+    def require_written(self) -> None:
+        """Raises OSError where something could not be written."""
+        self.flush()
+        if self._error is not None:
+            raise self._error
 
 
 def _manifest(

@@ -1,6 +1,8 @@
 """A disk that is full, or may only be read: one line, and with more room the next run mends all."""
 
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 
 from laion_pipeline.sources.sample.shards import generate_sample
 from tests.builders import load
-from tests.end_to_end.command import Outcome, run_assets
+from tests.end_to_end.command import PROJECT, Outcome, environment, run_assets
 
 pytestmark = pytest.mark.slow
 
@@ -58,11 +60,58 @@ def test_with_more_room_the_next_run_mends_all(tmp_path: Path) -> None:
             rows = connection.execute("SELECT pairs::VARCHAR FROM pairs ORDER BY ALL").fetchall()
         assert done.query(RELEASE, "SELECT pairs::VARCHAR FROM pairs ORDER BY ALL") == rows
         assert not [name for name in done.files() if "partial" in name or name.endswith(".tmp")]
+        what_is_handed_on_is_whole_or_not_there(tmp_path)
         changed(tmp_path / "data", "ro")
+        for command in commands(tmp_path):
+            _in_one_line(command, tmp_path, "Read-only file system")
         refused = run_assets(tmp_path, release=RELEASE, source=str(shards))
         assert refused.status in (1, 2)
         assert "Traceback" not in refused.err
         assert "Read-only file system" in told(refused)
+
+
+def what_is_handed_on_is_whole_or_not_there(place: Path) -> None:
+    filler = place / "data" / "filler"
+    before = _files(place)
+    for left_bytes in (0, 50_000):
+        filler.write_bytes(bytes(shutil.disk_usage(place / "data").free - left_bytes))
+        for command in commands(place):
+            _in_one_line(command, place, "make room")
+        filler.unlink()
+    assert _files(place) == before
+    for command in commands(place):
+        done = _run(command, place)
+        assert done.returncode == 0, done.stderr
+    assert {"README.md", "manifest.json"} <= {
+        f.name for f in (place / "data" / "handed-on").iterdir()
+    }
+
+
+def commands(place: Path) -> list[list[str]]:
+    """What people run to hand something on, onto the same disk."""
+    (place / "best.toml").write_text("aesthetic = { at_least = 7.1 }\n")
+    export = ["subset", "export", str(place / "best.toml"), "--format", "csv"]
+    return [export, ["publish", str(place / "data" / "handed-on")]]
+
+
+def _in_one_line(command: list[str], place: Path, words: str) -> None:
+    failed = _run(command, place)
+    assert failed.returncode == 1
+    (line,) = failed.stderr.splitlines()
+    assert line.startswith("error: ")
+    assert words in line
+
+
+def _run(command: list[str], place: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "laion_pipeline.command", *command],
+        cwd=PROJECT, env=environment(place, release=RELEASE),
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+def _files(place: Path) -> set[str]:
+    return {str(file) for file in (place / "data").rglob("*") if file.is_file()}
 
 
 def told(outcome: Outcome) -> str:
