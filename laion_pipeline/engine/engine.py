@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from great_expectations.data_context import AbstractDataContext
 
     # What Great Expectations looks at under a name: what a query gives, or the table of that name
-    # without one. To be run with the parameters beside it.
-    BatchOf = Callable[[str, str | None], tuple[BatchDefinition[Any], dict[str, Any]]]
+    # without one, of which it looks at the values in some columns only. To be run with the
+    # parameters beside it.
+    BatchOf = Callable[
+        [str, str | None, frozenset[str]], tuple[BatchDefinition[Any], dict[str, Any]]
+    ]
 
 
 class Engine(Protocol):
@@ -85,7 +88,9 @@ class DuckDB:
             "warehouse", connection_string=address, kwargs=options
         )
 
-        def batch_of(name: str, query: str | None) -> "tuple[BatchDefinition[Any], dict[str, Any]]":
+        def batch_of(
+            name: str, query: str | None, _looked_at: frozenset[str]
+        ) -> "tuple[BatchDefinition[Any], dict[str, Any]]":
             data = (
                 source.add_table_asset(name, table_name=name)
                 if query is None

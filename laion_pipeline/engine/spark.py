@@ -76,10 +76,11 @@ class Spark:
         with warehouse.connect(read_only=True) as connection, ExitStack() as held:
 
             def batch_of(
-                name: str, query: str | None
+                name: str, query: str | None, looked_at: frozenset[str]
             ) -> "tuple[BatchDefinition[Any], dict[str, Any]]":
                 data = source.add_dataframe_asset(name)
-                frame = held.enter_context(self._seen(connection, query or f"SELECT * FROM {name}"))
+                seen = (query, None) if query else (f"SELECT * FROM {name}", looked_at)
+                frame = held.enter_context(self._seen(connection, *seen))
                 return data.add_batch_definition_whole_dataframe("all"), {"dataframe": frame}
 
             yield batch_of
@@ -89,12 +90,21 @@ class Spark:
         self.cluster.stop()
 
     @contextmanager
-    def _seen(self, connection: duckdb.DuckDBPyConnection, query: str) -> Iterator["DataFrame"]:
-        """What Spark finds by a query while the block runs, as its own frame."""
+    def _seen(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        query: str,
+        looked_at: frozenset[str] | None = None,
+    ) -> Iterator["DataFrame"]:
+        """What Spark finds by a query while the block runs, as its own frame.
+
+        With `looked_at`, the values in its other columns may be missing.
+        """
         parts, rest = parts_of(query)
         with self.cluster.computing() as session, ExitStack() as held:
             for name in self._reads(connection, query):
-                self._frame(session, connection, query, name).createOrReplaceTempView(name)
+                frame = self._frame(session, connection, name, query, looked_at)
+                frame.createOrReplaceTempView(name)
             for part in parts:
                 frame = session.sql(part.sql)
                 if part.kept:
@@ -121,19 +131,27 @@ class Spark:
         return reads
 
     def _frame(
-        self, session: "SparkSession", connection: duckdb.DuckDBPyConnection, query: str, name: str
+        self,
+        session: "SparkSession",
+        connection: duckdb.DuckDBPyConnection,
+        name: str,
+        query: str,
+        looked_at: frozenset[str] | None,
     ) -> "DataFrame":
         """A table or view of the warehouse as Spark sees it, of which `query` reads something."""
         if name in self._views:
             return session.sql(spark_sql(self._views[name]))
         if name == _PAIRS and (files := self.store.files(connection)):
             if store_of(self.store.folder):
-                return frame_of(session, files, self.release, self._columns(connection, query))
+                columns = self._columns(connection, query, looked_at)
+                return frame_of(session, files, self.release, columns)
             return session.read.parquet(*map(str, files))
         return session.createDataFrame(connection.table(name).to_arrow_table())
 
-    def _columns(self, connection: duckdb.DuckDBPyConnection, query: str) -> frozenset[str]:
-        """The columns of `pairs` that have any influence on what a query gives."""
+    def _columns(
+        self, connection: duckdb.DuckDBPyConnection, query: str, looked_at: frozenset[str] | None
+    ) -> frozenset[str]:
+        """The columns of `pairs` that have any influence on what is looked at of a query."""
         columns = connection.execute(
             "SELECT table_name, column_name, data_type FROM duckdb_columns()"
         ).fetchall()
@@ -145,7 +163,11 @@ class Spark:
             name: _parsed(view) for name, view in self._views.items()
         }
         expanded = _parsed(exp.expand(_parsed(query), views, dialect="duckdb").sql("duckdb"))
-        read = (lineage.all for lineage in column_lineage(expanded, schema).values())
+        read = (
+            lineage.all
+            for name, lineage in column_lineage(expanded, schema).items()
+            if looked_at is None or name in looked_at
+        )
         tables = (column.split(".", 1) for column in frozenset().union(*read))
         return frozenset(column for table, column in tables if table == _PAIRS)
 

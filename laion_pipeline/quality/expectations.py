@@ -41,6 +41,19 @@ class Suite:
     query: str | None
     expectations: tuple["Expectation", ...]
 
+    @property
+    def looked_at(self) -> frozenset[str]:
+        """The columns of whose values something is expected, and not only of their type."""
+        from great_expectations.expectations import ExpectColumnValuesToBeInTypeList
+        from great_expectations.expectations.expectation import ColumnMapExpectation
+
+        return frozenset(
+            each.column
+            for each in self.expectations
+            if isinstance(each, ColumnMapExpectation)
+            and not isinstance(each, ExpectColumnValuesToBeInTypeList)
+        )
+
 
 def suites_of(contract: Contract, measured: Measurements) -> Iterator[Suite]:
     """The suites for a table that was measured, each with something to expect.

@@ -74,7 +74,7 @@ def judge(
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
     with engine.judged(context, warehouse) as batch_of:
         for suite in suites:
-            data, parameters = batch_of(suite.name, suite.query)
+            data, parameters = batch_of(suite.name, suite.query, suite.looked_at)
             expected = gx.ExpectationSuite(suite.name, expectations=list(suite.expectations))
             definition = context.validation_definitions.add(
                 gx.ValidationDefinition(

@@ -6,12 +6,16 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import great_expectations as gx
 import pytest
 
 from laion_pipeline.common.places import place_at
 from laion_pipeline.contract import Contract
 from laion_pipeline.engine.cluster import Cluster
 from laion_pipeline.engine.spark import Spark
+from laion_pipeline.quality.data_docs import docs_config
+from laion_pipeline.quality.expectations import suites_of
+from laion_pipeline.quality.measuring import measure_all
 from laion_pipeline.quality.results import RecordedCheck
 from laion_pipeline.quality.validation import validate
 from laion_pipeline.releases.release import Release, find_release
@@ -19,6 +23,7 @@ from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import check_table, materialize_table
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import load_pairs
+from laion_pipeline.warehouse.pairs import pairs_columns
 from tests.buckets import new_bucket
 from tests.builders import SAMPLE, fetch, list_folder, load, make_tables, tables, write_shard
 from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS
@@ -134,6 +139,24 @@ def test_a_check_finds_what_is_wrong(place: Path, theirs: Warehouse, engine: Spa
     assert found.examples
     materialize_table(theirs, table, place / "tables-spark", engine=engine)
     assert check_table(theirs, table, 1, engine).status == "passed"
+
+
+def test_of_a_bucket_only_what_is_looked_at_is_read(
+    world: str, place: Path, release: Release, theirs: Warehouse, engine: Spark
+) -> None:
+    if not world.endswith("bucket"):
+        pytest.skip("Spark reads files on a disk by itself, and no more of them than it needs")
+    contract = Contract.of(release)
+    with theirs.connect() as connection:
+        suite = next(iter(suites_of(contract, measure_all(connection, contract, "pairs", engine))))
+    assert suite.looked_at == {c.name for c in pairs_columns(release) if not c.nullable}
+    context = gx.get_context(mode="ephemeral", project_config=docs_config(place))
+    with engine.judged(context, theirs) as batch_of:
+        _, parameters = batch_of(suite.name, suite.query, suite.looked_at)
+        frame = parameters["dataframe"]
+        assert frame.select("shard_id").distinct().count() == 4
+        assert frame.select("text").distinct().collect() == [(None,)]
+        assert frame.columns == [column.name for column in pairs_columns(release)]
 
 
 def test_no_rows_are_no_error(place: Path, cluster: Cluster) -> None:
