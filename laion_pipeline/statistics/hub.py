@@ -4,13 +4,16 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from laion_pipeline import __version__
 from laion_pipeline.common.manifests import MANIFEST
 from laion_pipeline.errors import HubError, HubUnavailableError, SettingsError
 from laion_pipeline.sources.hub.environment import public, require_usable_environment
-from laion_pipeline.statistics.publishing import Statistics
 from laion_pipeline.text import displayable
+
+if TYPE_CHECKING:
+    from laion_pipeline.statistics.publishing import Statistics
 
 _REPO = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 _NOT_LET_IN = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
@@ -28,7 +31,7 @@ def require_repo(repo: str) -> None:
         raise SettingsError(f"--repo {displayable(repo)}: should be a name, such as you/statistics")
 
 
-def push(made: Statistics, repo: str) -> str:
+def push(made: "Statistics", repo: str) -> str:
     """Commit what was written to the dataset `repo`, all of it at once; the commit's address.
 
     One that is not there yet is made, for your own eyes only. Tables and charts there that are not

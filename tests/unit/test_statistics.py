@@ -191,6 +191,21 @@ def test_the_same_tables_give_the_same_bytes_and_what_is_yours_stays(
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
 
+def test_of_a_release_on_the_hub_its_lineage_begins_at_the_revision_there(
+    data: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(data, tmp_path / "data")
+    paths = Paths(tmp_path / "data" / "sample")
+    warehouse = Warehouse(paths.warehouse, "1GB", 2)
+    page = "https://huggingface.co/datasets/laion/made-up"
+    change(warehouse, f"UPDATE provenance SET repo = 'laion/made-up', origin = '{page}'")
+    _write_lineage(warehouse, paths, list(tables().values()))
+    made = laion_pipeline.open("sample", tmp_path / "data").publish(tmp_path / "published")
+    loading, *_ = json.loads((made.folder / "lineage.json").read_text("utf-8"))
+    (namespace,) = {source["namespace"] for source in loading["inputs"]}
+    assert namespace == f"{page}/tree/{made.revision}"
+
+
 def _of_another_revision(root: Path) -> None:
     file = root / "tables" / "score_summary.parquet"
     table = pq.read_table(file)
