@@ -4,13 +4,16 @@ PYTHON ?= python3
 VENV := .venv$(if $(filter spark,$(LAION_ENGINE)),-spark)
 BIN := $(VENV)/bin
 
-.PHONY: run ui status test test-all test-spark lint format bench soak docs pictures clean help
+.PHONY: run ui explore status test test-all test-spark lint format bench soak docs pictures clean help
 
 run: $(VENV)/.ready  ## materialize everything
 	@$(BIN)/python -m assets
 
 ui: $(VENV)/.ready  ## Dagster on http://127.0.0.1:3000, or another LAION_PORT
 	@$(BIN)/python -m assets ui
+
+explore: $(VENV)/.ready  ## a page to search the pairs with, on http://127.0.0.1:3001
+	@$(BIN)/laion-pipeline explore
 
 status: $(VENV)/.ready  ## what is loaded, what is new, what checks found
 	@$(BIN)/python -m assets status

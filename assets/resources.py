@@ -70,6 +70,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     contract: str
     accept_removal: str
     fetch_images: str
+    explore: str
     engine: str
     spark_master: str
     pairs_folder: str

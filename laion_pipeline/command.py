@@ -34,6 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--repo", metavar="OWNER/NAME", help="commit it to this dataset on the Hub, too"
     )
     publish.set_defaults(act=_publish)
+    explore = commands.add_parser("explore", help="a page to search the pairs with")
+    explore.add_argument(
+        "--port", type=_port, default=3001, help="where it is served, on 127.0.0.1"
+    )
+    explore.set_defaults(act=_explore)
     subset = commands.add_parser("subset", help="which pairs to train on")
     actions = subset.add_subparsers(required=True, metavar="ACTION")
     look = actions.add_parser("preview", help="what each condition of a filter leaves")
@@ -79,6 +84,19 @@ def _publish(asked: argparse.Namespace) -> str:
     if asked.repo is not None:
         told += [f"committed: {push(made, asked.repo)}"]
     return "\n".join(told)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError("should be a number from 1 to 65535")
+    return int(text)
+
+
+def _explore(asked: argparse.Namespace) -> str:
+    from laion_pipeline.explore.serve import serve
+
+    serve(ReleaseReader.open().paths.search_index, asked.port)
+    return "ended"
 
 
 def _preview(asked: argparse.Namespace) -> str:

@@ -22,6 +22,7 @@ class Paths:
         self.quarantine = self.tables / "quarantine.parquet"
         self.thumbnails = self.tables / "extreme_thumbnails.parquet"
         self.downloads = self.tables / "downloads.parquet"
+        self.search_index = root / "search_index"  # what Explore searches
         self.charts = root / "charts"  # as PNG and SVG
         self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation
         self.exports = root / "exports"  # subsets that were written, a folder each

@@ -90,7 +90,8 @@ class Session:
     def finished_version(self, provenance: Provenance, code_version: str) -> str:
         """Equal just for equal rows of a revision, held to one contract and made into one analysis.
 
-        `code_version` is that of the tables' SQL. With images it is another than without.
+        `code_version` is that of the tables' SQL. With images, or a search index, it is another
+        than without.
         """
         return version_of(
             __version__,
@@ -98,6 +99,7 @@ class Session:
             provenance.revision,
             self.data_version(provenance),
             str(self.settings.fetch_images),
+            str(self.settings.explore),
         )
 
 

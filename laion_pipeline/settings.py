@@ -112,6 +112,7 @@ class Settings(BaseSettings):
     keep_shards: bool = True
     contract: AbsolutePath | None = None
     fetch_images: bool = False
+    explore: bool = False
     accept_removal: Revision | None = None
     engine: Literal["duckdb", "spark"] = "duckdb"
     spark_master: str = "local[*]"

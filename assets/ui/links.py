@@ -6,11 +6,12 @@ from urllib.parse import quote
 
 import dagster as dg
 
+from laion_pipeline.common.serving import HOST
 from laion_pipeline.session import Session
 from laion_pipeline.settings import Settings
 
-HOST = "127.0.0.1"
 FILES = "/files"
+EXPLORE = "/explore"
 
 
 def address(settings: Settings) -> str:
@@ -32,3 +33,8 @@ def file_link(session: Session, file: Path) -> dg.UrlMetadataValue:
     """The address of a file of the release's folder."""
     path = quote(file.relative_to(session.paths.root).as_posix())
     return dg.MetadataValue.url(f"{address(session.settings)}{FILES}/{path}")
+
+
+def explore_link(session: Session) -> dg.UrlMetadataValue:
+    """The address of the page that searches."""
+    return dg.MetadataValue.url(f"{address(session.settings)}{EXPLORE}")

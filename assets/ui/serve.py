@@ -20,10 +20,11 @@ from dagster._utils.log import configure_loggers
 from dagster_webserver.app import create_app_from_workspace_process_context
 
 from assets.home import PROJECT, open_instance
-from assets.ui.links import HOST, address
+from assets.ui.links import address
 from assets.ui.web import web_app
 from laion_pipeline.common.files import publish_text
-from laion_pipeline.errors import LaionError, SettingsError
+from laion_pipeline.common.serving import listening
+from laion_pipeline.errors import LaionError
 from laion_pipeline.session import Session
 
 PROGRAM = "python -m assets ui"
@@ -37,7 +38,8 @@ def serve(session: Session) -> int:
 
     Raises SettingsError when the port is taken, LaionError when the daemon ends.
     """
-    with _listen(session.settings.port) as listener:
+    port = session.settings.port
+    with listening(port, f"LAION_PORT={port}") as listener:
         configure_loggers(formatter="colored", log_level="INFO")
         for end in (signal.SIGINT, signal.SIGTERM):  # so that either stops what is started below
             signal.signal(end, signal.default_int_handler)
@@ -106,22 +108,6 @@ def _serve_web(
         file=sys.stderr, flush=True,
     )  # fmt: skip
     server.run(sockets=[listener])
-
-
-@contextmanager
-def _listen(port: int) -> Iterator[socket.socket]:
-    with socket.socket() as listener:
-        # Connections that linger from before do not matter.
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-            listener.listen(2048)
-        except OSError as error:
-            raise SettingsError(
-                f"LAION_PORT={port}: {HOST}:{port} cannot be served on: {error.strerror}; stop what"
-                " serves there, or set LAION_PORT to another port"
-            ) from error
-        yield listener
 
 
 @contextmanager

@@ -11,32 +11,26 @@ from pathlib import Path
 
 from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 from starlette.applications import Starlette
-from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assets.ui.links import FILES, HOST
+from assets.ui.links import EXPLORE, FILES
+from laion_pipeline.common.serving import GUARDS, PAGE_HEADERS
+from laion_pipeline.explore.page import explore_route
 from laion_pipeline.paths import Paths
 from laion_pipeline.report import SCRIPT_SOURCE
-from laion_pipeline.text import displayable
 
-# A name that leads here by a stranger's DNS is none of these.
-_HOSTS = (HOST, "localhost")
 _FILE_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; img-src 'self' data:; style-src 'self' 'unsafe-inline';"
         f" font-src 'self' data:; script-src {SCRIPT_SOURCE};"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
+    **PAGE_HEADERS,
 }
 
 # exports/<name>/<file>
@@ -48,11 +42,12 @@ mimetypes.add_type("application/vnd.apache.parquet", ".parquet")
 def web_app(dagster: ASGIApp, paths: Paths) -> Starlette:
     """Dagster's application and a release's files, guarded."""
     return Starlette(
-        routes=[Mount(FILES, ReleaseFiles(paths)), Mount("/", dagster)],
-        middleware=[
-            Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False),
-            Middleware(OwnPagesOnly),
+        routes=[
+            Mount(FILES, ReleaseFiles(paths)),
+            explore_route(EXPLORE, paths.search_index),
+            Mount("/", dagster),
         ],
+        middleware=[*GUARDS, Middleware(NoOrderByGet)],
     )
 
 
@@ -85,42 +80,18 @@ class ReleaseFiles(StaticFiles):
         return response
 
 
-class OwnPagesOnly:
-    """Refuses what a page of another site has a browser ask for."""
+class NoOrderByGet:
+    """Refuses a change that is asked for in an address, which any link does."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, or refuse to."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        connection = HTTPConnection(scope)
-        if refusal := _foreign(connection) or _order_by_get(connection):
+        if scope["type"] == "http" and (refusal := _order_by_get(HTTPConnection(scope))):
             await PlainTextResponse(f"refused: {refusal}\n", 403)(scope, receive, send)
             return
-
-        async def send_unframed(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)["X-Frame-Options"] = "DENY"
-            await send(message)
-
-        await self._app(scope, receive, send_unframed)
-
-
-def _foreign(connection: HTTPConnection) -> str:
-    """Why a request is not the UI's own; '' where it is, or is a program's, or follows a link."""
-    headers = connection.headers
-    origin = headers.get("origin")
-    if origin is not None:
-        host = headers["host"]
-        own = origin.casefold() in {f"http://{host}".casefold(), f"https://{host}".casefold()}
-        return "" if own else f"a page of {displayable(origin)} asks, which is not of this UI"
-    site = headers.get("sec-fetch-site", "none")
-    if site in ("cross-site", "same-site") and headers.get("sec-fetch-mode") != "navigate":
-        return "a page of another site asks"
-    return ""
+        await self._app(scope, receive, send)
 
 
 def _order_by_get(connection: HTTPConnection) -> str:
@@ -128,7 +99,7 @@ def _order_by_get(connection: HTTPConnection) -> str:
 
     What cannot be parsed is left to Dagster, which parses it in the same way.
     """
-    if connection.scope["type"] != "http" or connection.scope["method"] == "POST":
+    if connection.scope["method"] == "POST":
         return ""
     for query in connection.query_params.getlist("query"):
         try:

@@ -3,8 +3,9 @@
 from laion_pipeline.images.thumbnails import (
     Thumbnail,
     ThumbnailCounts,
+    fetch_all,
     fetch_thumbnails,
     read_thumbnails,
 )
 
-__all__ = ["Thumbnail", "ThumbnailCounts", "fetch_thumbnails", "read_thumbnails"]
+__all__ = ["Thumbnail", "ThumbnailCounts", "fetch_all", "fetch_thumbnails", "read_thumbnails"]

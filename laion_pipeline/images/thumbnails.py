@@ -89,7 +89,7 @@ def fetch_thumbnails(
     with warehouse.connect(read_only=True) as connection:
         urls = [url for (url,) in connection.execute(_URLS, [most_rank]).fetchall()]
         kept = {url: old for url, old in read_thumbnails(path).items() if old.jpeg is not None}
-        fresh = _fetch_all([url for url in urls if url not in kept], network or Network())
+        fresh = fetch_all([url for url in urls if url not in kept], network or Network())
         found = [kept.get(url) or fresh[url] for url in urls]
         connection.register(
             "fetched", pa.Table.from_pylist([vars(each) for each in found], _SCHEMA)
@@ -113,7 +113,8 @@ def read_thumbnails(path: Path) -> Mapping[str, Thumbnail]:
     return {row["url"]: Thumbnail(**row) for row in rows}
 
 
-def _fetch_all(urls: Sequence[str], network: "Network") -> Mapping[str, Thumbnail]:
+def fetch_all(urls: Sequence[str], network: "Network") -> Mapping[str, Thumbnail]:
+    """What comes of asking for the images at these addresses, by address."""
     waiting: SimpleQueue[str] = SimpleQueue()
     for url in sorted(urls, key=lambda url: url[::-1]):  # so that hosts take turns
         waiting.put(url)

@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from laion_pipeline.common.files import publish_text
@@ -51,7 +51,7 @@ def render_report(
     with warehouse.connect(read_only=True) as connection:
         content = read_content(connection, tables, paths)
     page = (
-        _environment()
+        page_environment()
         .get_template("report.html")
         .render(
             content=content,
@@ -100,9 +100,12 @@ def _cell(value: object, column: str) -> str:
     return displayable(str(value), CAPTION_CHARACTERS)
 
 
-def _environment() -> Environment:
+def page_environment(*folders: str) -> Environment:
+    """What renders pages in the report's style, of these folders of the library beside its own."""
     environment = Environment(
-        loader=PackageLoader("laion_pipeline", "report"),
+        loader=ChoiceLoader(
+            [PackageLoader("laion_pipeline", folder) for folder in (*folders, "report")]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

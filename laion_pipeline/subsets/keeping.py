@@ -69,19 +69,24 @@ def _on_captions(conditions: Sequence[Condition]) -> bool:
     return any(each.on == "captions" for each in conditions)
 
 
+def shuffled(release: Release, seed: int) -> str:
+    """What puts pairs in an order that is random, and the same every time, as SQL."""
+    pair = (
+        "coalesce(CAST(hash AS VARCHAR), '')" if "hash" in release.columns else "url || ' ' || text"
+    )
+    return f"md5({literal(str(seed))} || ' ' || {pair})"
+
+
 def _place(chosen: SubsetFilter, release: Release, *, bare: bool) -> str:
     """Where a pair stands in the subset's order; the same on every machine and in any year.
 
     What is random goes by a digest of the seed and the pair's hash; ties go by that too, and pairs
     that are alike in these by all that they have.
     """
-    pair = (
-        "coalesce(CAST(hash AS VARCHAR), '')" if "hash" in release.columns else "url || ' ' || text"
-    )
     every = ", ".join(f"coalesce(CAST({name} AS VARCHAR), '')" for name in release.columns)
     end, _, score = chosen.order.partition(" ")
     value = {"highest": f"-{score}", "lowest": score}.get(end, "0.0")
-    mixed = f"md5({literal(str(chosen.seed))} || ' ' || {pair})"
+    mixed = shuffled(release, chosen.seed)
     last = "''" if bare else f"md5(concat_ws(' ', {every}))"
     return f"{{'by': {value}, 'then': {mixed}, 'last': {last}}}"
 

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import duckdb
 
 # Without case and accents: as it is asked for, and as captions are.
-_FOLDED = "replace(translate(lower(strip_accents({})), 'ς', 'σ'), 'ß', 'ss')"
-_NEITHER = r"[^\p{L}\p{N}]"
+FOLDED = "replace(translate(lower(strip_accents({})), 'ς', 'σ'), 'ß', 'ss')"
+# What is part of no word.
+NEITHER = r"[^\p{L}\p{N}]"
 # In a class of characters: all that folding makes to ASCII letters, digits and spaces, or removes.
 _ACCENTED = r"\x{AA}-\x{24F}\x{1E00}-\x{1EFF}\x{212A}\x{212B}\p{M}"
 _PLAIN = re.compile("[a-z0-9 ]+")
@@ -28,7 +29,7 @@ def has_any_term(
     """
     rows = [
         connection.execute(
-            f"SELECT folded, regexp_escape(folded) FROM (SELECT {_FOLDED.format('?')} AS folded)",
+            f"SELECT folded, regexp_escape(folded) FROM (SELECT {FOLDED.format('?')} AS folded)",
             [term],
         ).fetchall()[0]
         for term in terms
@@ -41,7 +42,7 @@ def has_any_term(
     if are_few:
         in_ascii = f"CASE WHEN {letters} THEN {in_ascii} ELSE false END"
         values = [*(f"(?i){escaped}" for _, escaped in rows), *values]
-    in_others = f"regexp_matches({_FOLDED.format('text')}, ?)"
+    in_others = f"regexp_matches({FOLDED.format('text')}, ?)"
     if are_few and all(_PLAIN.fullmatch(folded) for folded, _ in rows):
         in_others = f"CASE WHEN {letters} THEN {in_others} ELSE false END"
         values += [_with_accents(folded) for folded, _ in rows]
@@ -53,8 +54,8 @@ def has_any_term(
 
 def _bounded(folded: str, escaped: str) -> str:
     """The pattern of a term that is no part of a longer word."""
-    before = f"(?:^|{_NEITHER})" if folded[:1].isalnum() else ""
-    after = f"(?:$|{_NEITHER})" if folded[-1:].isalnum() else ""
+    before = f"(?:^|{NEITHER})" if folded[:1].isalnum() else ""
+    after = f"(?:$|{NEITHER})" if folded[-1:].isalnum() else ""
     return before + escaped + after
 
 

@@ -18,7 +18,7 @@ from laion_pipeline.session import Session
 SETTINGS = (
     *("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS"),
     *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER"),
-    *("KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "FETCH_IMAGES"),
+    *("KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "FETCH_IMAGES", "EXPLORE"),
 )
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()
