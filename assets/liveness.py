@@ -15,26 +15,34 @@ from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, Wor
 
 from laion_pipeline.common.locks import is_locked, locked
 
-# From when Dagster counts a run as started until it holds its lock, and from when it lets go until
+# From when Dagster knows of a run until it holds its lock, and from when it lets go until
 # Dagster counts it as ended.
 _SECONDS_UNHELD = 30
 # What a run leaves beside its lock as it lets go of it.
 _ENDED = ".ended"
+# Those that this process holds.
+_HELD: set[Path] = set()
 _GONE = "its process is gone, killed or with the machine; run again, it goes on from where it was"
 
 
 @contextmanager
 def kept_alive(instance: dg.DagsterInstance, run_id: str, program: str) -> Iterator[None]:
-    """Show that a run's process lives, for as long as the block runs."""
-    if instance.is_ephemeral:  # nobody else knows of its runs
+    """Show that a run's process lives, for as long as the block runs.
+
+    Who has a run made in this process does so before it is made, so that it is known of from the
+    first; within that, the run need not again.
+    """
+    lock = _lock(instance, run_id)
+    if instance.is_ephemeral or lock in _HELD:  # nobody else knows of the runs of the first
         yield
         return
-    lock = _lock(instance, run_id)
     with locked(lock, program):
         _forget_ended(lock.parent)
+        _HELD.add(lock)
         try:
             yield
         finally:
+            _HELD.discard(lock)
             with suppress(OSError):  # the folder may have gone meanwhile, and the lock with it
                 _ended(lock).touch()
 
@@ -57,7 +65,10 @@ class RunLauncher(DefaultRunLauncher):
 
 def fail_dead_runs(instance: dg.DagsterInstance) -> None:
     """Mark the runs as failed whose processes are gone."""
-    unfinished = [DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
+    unfinished = [
+        *(DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTED),
+        DagsterRunStatus.CANCELING,
+    ]
     for record in instance.get_run_records(dg.RunsFilter(statuses=unfinished)):
         if _is_gone(instance, record):
             instance.report_run_failed(record.dagster_run, message=_GONE)

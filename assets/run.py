@@ -1,10 +1,11 @@
 """One Dagster run of everything in this process."""
 
 import gc
+from uuid import uuid4
 
 from assets.definitions import defs
 from assets.home import open_instance
-from assets.liveness import fail_dead_runs
+from assets.liveness import fail_dead_runs, kept_alive
 from assets.outcome import outcome_of_run
 from assets.resources import PROGRAM_TAG, RELEASE_TAG
 from laion_pipeline.outcome import Outcome
@@ -21,10 +22,13 @@ def materialize_everything(session: Session) -> Outcome:
         fail_dead_runs(instance)
         gc.freeze()  # what is loaded by now stays, and takes long to be gone through
         job = defs.resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(
-            instance=instance,
-            run_config=_QUIET,
-            raise_on_error=False,
-            tags={PROGRAM_TAG: PROGRAM, RELEASE_TAG: session.release.name},
-        )
-        return outcome_of_run(instance, result.run_id, session)
+        run_id = str(uuid4())
+        with kept_alive(instance, run_id, PROGRAM):
+            job.execute_in_process(
+                instance=instance,
+                run_id=run_id,
+                run_config=_QUIET,
+                raise_on_error=False,
+                tags={PROGRAM_TAG: PROGRAM, RELEASE_TAG: session.release.name},
+            )
+        return outcome_of_run(instance, run_id, session)

@@ -1,6 +1,7 @@
 """Which runs are taken for dead: those whose process is gone, and no others."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,7 +14,10 @@ import pytest
 from dagster import DagsterEventType, DagsterRunStatus
 
 from assets.liveness import RunLauncher, fail_dead_runs, kept_alive
+from assets.run import materialize_everything
 from laion_pipeline.common.locks import is_locked
+from laion_pipeline.session import Session
+from tests.orchestration.runs import configured
 
 HOLD = """
 import sys, time
@@ -79,6 +83,52 @@ def test_a_run_that_was_killed_is_at_once(tmp_path: Path, instance: dg.DagsterIn
 def test_a_run_that_never_held_its_lock_is_after_a_while(instance: dg.DagsterInstance) -> None:
     assert not is_taken_for_dead(instance, started(instance, 1))
     assert is_taken_for_dead(instance, started(instance, 60))
+
+
+def begun(instance: dg.DagsterInstance, seconds_ago: float) -> str:
+    """A run that Dagster knows of since then, and that was never started."""
+    run_id = instance.create_run_for_job(nothing, status=DagsterRunStatus.NOT_STARTED).run_id
+    with sqlite3.connect(Path(instance.root_directory) / "history" / "runs.db") as runs:
+        since = f"{datetime.now(UTC) - timedelta(seconds=seconds_ago):%Y-%m-%d %H:%M:%S.%f}"
+        runs.execute("UPDATE runs SET create_timestamp = ? WHERE run_id = ?", [since, run_id])
+    return run_id
+
+
+def test_a_run_that_was_killed_before_it_started_is(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    assert not is_taken_for_dead(instance, begun(instance, 1)), "it may be about to start"
+    assert is_taken_for_dead(instance, begun(instance, 60))
+    run_id = begun(instance, 1)
+    with kept_alive(instance, run_id, "a test"):
+        assert not is_taken_for_dead(instance, run_id)
+    lock = tmp_path / "alive" / begun(instance, 1)
+    lock.write_text("by a process that was killed")
+    assert is_taken_for_dead(instance, lock.name)
+
+
+def test_it_is_held_from_before_dagster_knows_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = []
+
+    def executed(_: dg.JobDefinition, *, run_id: str, **__: object) -> None:
+        with dg.DagsterInstance.get() as instance:
+            lock = Path(instance.root_directory) / "alive" / run_id
+            held.append((is_locked(lock), instance.has_run(run_id)))
+            with kept_alive(instance, run_id, "within it"):
+                held.append((is_locked(lock), instance.has_run(run_id)))
+            held.append((is_locked(lock), instance.has_run(run_id)))
+        raise KeyError(run_id)
+
+    monkeypatch.setattr(dg.JobDefinition, "execute_in_process", executed)
+    with configured(tmp_path / "data", None, "sample"):
+        session = Session.open()
+        session.paths.dagster.mkdir(parents=True)
+        monkeypatch.setenv("DAGSTER_HOME", str(session.paths.dagster))
+        with pytest.raises(KeyError):
+            materialize_everything(session)
+    assert held == [(True, False)] * 3
 
 
 @pytest.mark.parametrize("fails", [False, True])
