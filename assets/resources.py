@@ -68,6 +68,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     downloads: str
     keep_shards: str
     contract: str
+    terms: str
     accept_removal: str
     fetch_images: str
     explore: str

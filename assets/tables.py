@@ -21,6 +21,7 @@ from laion_pipeline.tables.table import (
     read_tables,
 )
 from laion_pipeline.warehouse.provenance import version_of
+from laion_pipeline.warehouse.terms import ASKED_TERMS
 
 # What people hand in, or open in a spreadsheet.
 _ALSO_AS_CSV = {"domain_summary"}
@@ -59,6 +60,8 @@ def _table_asset(table: Table) -> dg.AssetsDefinition:
     )
     def materialized(laion: Laion) -> Iterator[dg.MaterializeResult[None] | dg.AssetCheckResult]:
         with laion.sound(table.derived_sources, writes=True) as (session, provenance):
+            if ASKED_TERMS in table.sources:
+                session.hold_terms()
             as_csv = table.name in _ALSO_AS_CSV
             result = materialize_table(
                 session.warehouse, table, session.paths.tables, as_csv=as_csv, engine=session.engine

@@ -22,15 +22,17 @@ from laion_pipeline.sources.shards import Listing
 from laion_pipeline.sources.source import Source
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance, version_of
+from laion_pipeline.warehouse.terms import TermGroups, hold_terms
 
 
 @dataclass(frozen=True)
 class Session:
-    """The configured release and its contract, where it is kept, and what computes there."""
+    """The configured release, its contract, what is asked of it, where it is kept and computed."""
 
     settings: Settings
     release: Release
     contract: Contract
+    terms: TermGroups
     paths: Paths
     warehouse: Warehouse
     engine: Engine
@@ -47,13 +49,13 @@ class Session:
             title = "Local files in the layout of LAION-Aesthetics V1"
             changed = {"title": title, "score_model": "", "published_rows": None}
             release = release.model_copy(update=changed)
-        contract = settings.find_contract(release)
+        contract, terms = settings.find_contract(release), settings.find_terms()
         paths = settings.prepare(release)
         warehouse = Warehouse(
             paths.warehouse, settings.memory_limit, settings.threads, reads=paths.pairs
         )
         engine = _engine(settings, release, paths)
-        return cls(settings, release, contract, paths, warehouse, engine)
+        return cls(settings, release, contract, terms, paths, warehouse, engine)
 
     def open_source(self) -> Source:
         """The place that the release's shards come from.
@@ -83,6 +85,11 @@ class Session:
         with self.warehouse.connect(read_only=True) as connection:
             return require_sound(connection, tables)
 
+    def hold_terms(self) -> None:
+        """Let the warehouse hold the terms that are asked about."""
+        with self.warehouse.connect() as connection:
+            hold_terms(connection, self.terms)
+
     def data_version(self, provenance: Provenance) -> str:
         """Equal just for equal rows that are held to an equal contract."""
         return version_of(provenance.data_version, *self.contract.checks)
@@ -91,7 +98,7 @@ class Session:
         """Equal just for equal rows of a revision, held to one contract and made into one analysis.
 
         `code_version` is that of the tables' SQL. With images, or a search index, it is another
-        than without.
+        than without, and so it is with other terms.
         """
         return version_of(
             __version__,
@@ -100,6 +107,7 @@ class Session:
             self.data_version(provenance),
             str(self.settings.fetch_images),
             str(self.settings.explore),
+            self.terms.rows,
         )
 
 

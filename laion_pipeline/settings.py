@@ -17,6 +17,7 @@ from laion_pipeline.contract import Contract, read_overrides
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.paths import Paths
 from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.terms import TermGroups
 
 
 def _memory_size(text: str) -> str:
@@ -111,6 +112,7 @@ class Settings(BaseSettings):
     downloads: PositiveInt = 8
     keep_shards: bool = True
     contract: AbsolutePath | None = None
+    terms: AbsolutePath | None = None
     fetch_images: bool = False
     explore: bool = False
     accept_removal: Revision | None = None
@@ -155,6 +157,13 @@ class Settings(BaseSettings):
         """
         overrides = None if self.contract is None else read_overrides(self.contract)
         return Contract.of(release, overrides, self.accept_removal or "")
+
+    def find_terms(self) -> TermGroups:
+        """The terms that are asked about; none where no file names any.
+
+        Raises SettingsError naming what is wrong with the file.
+        """
+        return TermGroups() if self.terms is None else TermGroups.read(self.terms)
 
     def paths(self, release: Release) -> Paths:
         """Where a release's files lie.

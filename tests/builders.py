@@ -26,6 +26,7 @@ from laion_pipeline.warehouse.provenance import Provenance
 from laion_pipeline.warehouse.stores import IN_WAREHOUSE, Store
 from laion_pipeline.warehouse.suffixes import hold_suffixes
 from laion_pipeline.warehouse.supply import BATCH_SHARDS, Kept
+from laion_pipeline.warehouse.terms import TermGroups, hold_terms
 from laion_pipeline.warehouse.views import shorthand_views
 
 Row = Mapping[str, Any]
@@ -40,6 +41,13 @@ MEASURED = {
     *("urls_unique", "hashes_unique", "hash_matches"),
 }
 RULES = tuple(rule.name for rule in quarantine_rules(SAMPLE))
+# What is asked about wherever a test has a warehouse made.
+TERMS = TermGroups(
+    groups={
+        "colours": ("blue", "RED", "gray, or grey", "été"),
+        "others": ("caption", "number 1", "car", "the", "no such word", "世"),
+    }
+)
 SCORES = ("aesthetic", "punsafe", "pwatermark", "similarity")
 
 TYPES = {
@@ -139,6 +147,8 @@ def load(folder: Path, release: Release = SAMPLE, file: Path | None = None) -> W
     """Make the warehouse beside `folder` hold just the folder's shards."""
     warehouse = warehouse_at(file or folder.parent / "warehouse.duckdb")
     load_pairs(warehouse, release, list_folder(folder, release), store=store_of(warehouse))
+    with warehouse.connect() as connection:
+        hold_terms(connection, TERMS)
     return warehouse
 
 
@@ -231,7 +241,7 @@ def make_tables(warehouse: Warehouse, folder: Path, *names: str) -> None:
 
 
 def create_shorthands(connection: duckdb.DuckDBPyConnection) -> None:
-    """The shorthand views, on whatever `valid_pairs` is."""
+    """The shorthand views, on whatever `valid_pairs` and `asked_terms` are."""
     for name, query in shorthand_views(SAMPLE).items():
         connection.execute(f"CREATE TEMP VIEW {name} AS {query}")
 
@@ -240,6 +250,7 @@ def compute(name: str, valid_pairs: pa.Table) -> list[tuple[Any, ...]]:
     """The rows of a derived table over the given valid pairs, without a warehouse."""
     with duckdb.connect() as connection:
         connection.register("valid_pairs", valid_pairs)
+        hold_terms(connection, TERMS)
         create_shorthands(connection)
         if "public_suffixes" in loaded_sources(name):
             hold_suffixes(connection)

@@ -21,7 +21,7 @@ from laion_pipeline.report.figures import Figure, read_figures
 from laion_pipeline.report.gallery import Gallery, read_gallery
 from laion_pipeline.report.lineage import LineagePicture, lineage_picture
 from laion_pipeline.report.rows import Row, rows_of
-from laion_pipeline.report.story import REPORTED_TABLES, TOLD_OTHERWISE
+from laion_pipeline.report.story import REPORTED_TABLES, STORY, TOLD_OTHERWISE, Section
 from laion_pipeline.tables.table import ROWS_SHOWN, Table
 from laion_pipeline.warehouse.connections import quoted
 from laion_pipeline.warehouse.pairs import count_rows
@@ -81,8 +81,9 @@ class ShownTable:
 
 @dataclass(frozen=True)
 class ReportContent:
-    """Everything on the page, as values."""
+    """Everything on the page, as values; `story` are the sections that there is something for."""
 
+    story: Sequence[Section]
     provenance: Provenance
     rows: int
     valid_rows: int
@@ -112,8 +113,10 @@ def read_content(
         if table.name in REPORTED_TABLES
     }
     checks = read_checks(connection)
+    story = [each for each in STORY if not each.if_any or shown[each.if_any].total]
     present = {row["score"] for row in shown["score_summary"].rows}
     return ReportContent(
+        story=story,
         provenance=Provenance.read(connection),
         rows=rows,
         valid_rows=rows - quarantined,
@@ -123,7 +126,7 @@ def read_content(
         changes=rows_of(connection, _CHANGES)[0],
         charts={chart.name: _shown_chart(chart, paths.charts) for chart in CHARTS},
         tables=shown,
-        lineage=lineage_picture(tables),
+        lineage=lineage_picture(tables, story),
         absent_scores=[score for score in SCORES if score not in present],
         gallery=read_gallery(connection, paths.thumbnails),
         shards=rows_of(connection, "SELECT * FROM shards ORDER BY path"),

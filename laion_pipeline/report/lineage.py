@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from laion_pipeline.charts import CHARTS
-from laion_pipeline.report.story import STORY
+from laion_pipeline.report.story import STORY, Section
 from laion_pipeline.tables.table import LOADED_TABLES, Table
 
 # In px of the picture.
@@ -34,34 +34,35 @@ class LineagePicture:
     height: int
 
 
-def lineage_picture(tables: Sequence[Table]) -> LineagePicture:
-    """The picture of the tables that are given and of all charts."""
-    layers = [["shards"], ["pairs"], *_table_layers(tables), _in_order("charts")]
+def lineage_picture(tables: Sequence[Table], story: Sequence[Section] = STORY) -> LineagePicture:
+    """The picture of the tables that are given, and of all charts, of which a story tells."""
+    charts = [name for section in story for name in section.charts]
+    layers = [["shards"], ["pairs"], *_table_layers(tables, story), charts]
     tallest = max(map(len, layers))
     nodes = {
-        name: Node(name, *_place(layer, place, tallest - len(names)), _href(name))
+        name: Node(name, *_place(layer, place, tallest - len(names)), _href(name, charts))
         for layer, names in enumerate(layers)
         for place, name in enumerate(names)
     }
-    edges = [_curve(nodes[one], nodes[other]) for one, other in _edges(tables)]
+    edges = [
+        _curve(nodes[one], nodes[other])
+        for one, other in _edges(tables)
+        if {one, other} <= nodes.keys()
+    ]
     width = len(layers) * (_WIDTH + _BETWEEN_LAYERS) - _BETWEEN_LAYERS
     height = tallest * (_HEIGHT + _BETWEEN_NODES) - _BETWEEN_NODES
     return LineagePicture(list(nodes.values()), edges, width, height)
 
 
-def _table_layers(tables: Sequence[Table]) -> list[list[str]]:
+def _table_layers(tables: Sequence[Table], story: Sequence[Section]) -> list[list[str]]:
     """The tables in the order of the story, each right of all that it is made from."""
     depths: dict[str, int] = {}
     for table in tables:  # each after those that it reads
         depths[table.name] = 1 + max((depths[name] for name in table.derived_sources), default=-1)
     return [
-        [name for name in _in_order("tables") if depths[name] == depth]
+        [name for section in story for name in section.tables if depths[name] == depth]
         for depth in range(max(depths.values()) + 1)
     ]
-
-
-def _in_order(kind: str) -> list[str]:
-    return [name for section in STORY for name in getattr(section, kind)]
 
 
 def _place(layer: int, place: int, spare: int) -> tuple[int, int]:
@@ -90,7 +91,7 @@ def _curve(one: Node, other: Node) -> str:
     return f"M{start} {y}C{middle} {y} {middle} {to} {end} {to}"
 
 
-def _href(name: str) -> str:
+def _href(name: str, charts: Sequence[str]) -> str:
     if name in ("shards", "pairs"):
         return "#provenance"
-    return f"#{name}" if name in _in_order("charts") else f"#table-{name}"
+    return f"#{name}" if name in charts else f"#table-{name}"

@@ -17,7 +17,6 @@ from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.release import Release
 from laion_pipeline.report.content import ReportContent, read_content
 from laion_pipeline.report.gallery import BLURRED_FROM
-from laion_pipeline.report.story import STORY
 from laion_pipeline.tables.table import Table
 from laion_pipeline.text import displayable
 from laion_pipeline.warehouse.connections import Warehouse
@@ -55,7 +54,7 @@ def render_report(
         .get_template("report.html")
         .render(
             content=content,
-            story=STORY,
+            story=content.story,
             scores=list(SCORES),
             unsafe=release.unsafe_from,
             blurred_from=BLURRED_FROM,

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class Section:
     """A part of the page by name: its title, what it is about, and the charts and tables in it.
 
-    A template of that name in `sections` says more, where there is more to say.
+    A template of that name in `sections` says more, where there is more to say. It is there only if
+    the table `if_any` has a row.
     """
 
     name: str
@@ -15,6 +16,7 @@ class Section:
     about: str
     charts: tuple[str, ...] = ()
     tables: tuple[str, ...] = ()
+    if_any: str = ""
 
 
 STORY = (
@@ -61,6 +63,17 @@ STORY = (
         " search engines.",
         charts=("top_words",),
         tables=("caption_summary", "caption_words", "captions_by_shard"),
+    ),
+    Section(
+        "terms",
+        "Whom the scores favour",
+        "How much more often than overall the captions of pairs with a certain score have the terms"
+        " asked about. It is relative: of those that a release left out by their scores, such as"
+        " all up to 7 in LAION-Aesthetics V1, nothing is known. A term says what captions say,"
+        " which is not who is to be seen.",
+        charts=("term_curves",),
+        tables=("term_lift",),
+        if_any="term_lift",
     ),
     Section(
         "hosts",

@@ -31,6 +31,7 @@ from laion_pipeline.warehouse.previous import PREVIOUS_TABLES
 from laion_pipeline.warehouse.provenance import PROVENANCE_COLUMNS, Provenance
 from laion_pipeline.warehouse.publishing import publish_csv, publish_parquet
 from laion_pipeline.warehouse.suffixes import SUFFIX_COLUMNS
+from laion_pipeline.warehouse.terms import ASKED_TERMS, TERM_COLUMNS
 from laion_pipeline.warehouse.views import VIEWS, shorthand_views
 
 logger = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ _LOADED: Schema = {
     **VIEWS,
     "shards": LEDGER_COLUMNS,
     "public_suffixes": SUFFIX_COLUMNS,
+    ASKED_TERMS: TERM_COLUMNS,
     "provenance": PROVENANCE_COLUMNS,
     **PREVIOUS_TABLES,
 }

@@ -15,6 +15,7 @@ from laion_pipeline.releases.recipes import FILTERS
 from laion_pipeline.releases.release import Release
 from laion_pipeline.warehouse.connections import literal
 from laion_pipeline.warehouse.suffixes import hold_suffixes
+from laion_pipeline.warehouse.terms import ASKED_TERMS, prepare_terms, words_of
 
 # The view by which rows of two revisions are told apart, without their captions and URLs.
 PAIR_KEYS_COLUMNS: Mapping[str, str] = {
@@ -37,6 +38,7 @@ VIEWS: Mapping[str, Mapping[str, str]] = {
 def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> None:
     """Make the views on `pairs`, and what they are read beside, as they are for a release."""
     hold_suffixes(connection)
+    prepare_terms(connection)
     for name, query in view_queries(release).items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 
@@ -61,7 +63,8 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
     whether it is the lowest of that bin (only of scores that are better the lower), and all columns
     of the pair. `pair_bins` has the valid pairs with the bin of each score, and `pair_captions`
     with what their captions are like. `filters` has a row for each published filter, and
-    `pair_filters` beside what `pair_captions` has a mask of those that keep the pair.
+    `pair_filters` beside what `pair_captions` has a mask of those that keep the pair. `term_scores`
+    has a row for each term asked about, each pair whose caption has it, and each score: its bin.
     """
     facts = [_facts(SCORES[score]) for score in release.scores]
     values = [
@@ -84,6 +87,7 @@ def shorthand_views(release: Release) -> Mapping[str, str]:
         "pair_captions": f"SELECT {captions}, valid_pairs.* FROM valid_pairs",
         "filters": _filters(release),
         "pair_filters": _pair_filters(captions),
+        "term_scores": _term_scores(release, bins),
     }
 
 
@@ -113,6 +117,21 @@ def _pair_filters(captions: str) -> str:
         f"CASE WHEN {condition} THEN {mask} ELSE 0 END" for condition, mask in _FILTER_MASKS.items()
     )
     return f"SELECT {masks} AS mask, * FROM (SELECT {captions}, valid_pairs.* FROM valid_pairs)"
+
+
+def _term_scores(release: Release, bins: str) -> str:
+    binned = " ".join(f"WHEN '{score}' THEN {score}_bin" for score in release.scores)
+    facts = " UNION ALL ".join(_facts(SCORES[score]) for score in release.scores)
+    if not facts:
+        return (
+            f"SELECT term_group, term, '' AS score, CAST(0 AS INTEGER) AS bin FROM {ASKED_TERMS}"
+            " CROSS JOIN valid_pairs WHERE false"
+        )
+    return (
+        f"SELECT term_group, term, score, CASE score {binned} END AS bin"
+        f" FROM (SELECT {bins}, {words_of('text')} AS words FROM valid_pairs)"
+        f" JOIN {ASKED_TERMS} ON contains(words, phrase) CROSS JOIN ({facts})"
+    )
 
 
 def _facts(score: Score) -> str:

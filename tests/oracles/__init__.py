@@ -1,6 +1,6 @@
 """The derived tables computed another way: rows in, the lines that a table should have out."""
 
-from tests.oracles import captions, duplicates, extremes, hosts, scores, sizes
+from tests.oracles import captions, duplicates, extremes, hosts, scores, sizes, terms
 
 # Those of a whole release that are to be equal but for rounding; others are compared where they are
 # told of.
@@ -16,6 +16,7 @@ ORACLES = {
     "similarity_by_caption": captions.similarity_by_caption,
     "caption_summary": captions.caption_summary,
     "caption_words": captions.caption_words,
+    "term_lift": terms.term_lift,
     "extreme_summary": extremes.extreme_summary,
     "host_totals": hosts.host_totals,
     "host_counts": hosts.host_counts,

@@ -1,5 +1,6 @@
 """Real Dagster runs of the code location, in this process, on an instance of their own."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,12 @@ from assets.definitions import defs
 from assets.run import materialize_everything
 from laion_pipeline.outcome import Outcome
 from laion_pipeline.session import Session
+from tests.builders import TERMS
 
 SETTINGS = (
     *("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS"),
     *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER"),
-    *("KEEP_SHARDS", "CONTRACT", "ACCEPT_REMOVAL", "FETCH_IMAGES", "EXPLORE"),
+    *("KEEP_SHARDS", "CONTRACT", "TERMS", "ACCEPT_REMOVAL", "FETCH_IMAGES", "EXPLORE"),
 )
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()
@@ -123,6 +125,17 @@ def configured(data: Path, source: Path | None, release: str = RELEASE) -> Itera
         patch.setenv("LAION_DATA_DIR", str(data))
         if source:
             patch.setenv("LAION_SOURCE", str(source))
+        yield
+
+
+@contextmanager
+def asking(folder: Path) -> Iterator[None]:
+    """The environment of a run that asks about `TERMS`, in a file in a folder."""
+    lines = [f"{json.dumps(name)} = {json.dumps(terms)}" for name, terms in TERMS.groups.items()]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "terms.toml").write_text("\n".join(["[groups]", *lines]), "utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LAION_TERMS", str(folder / "terms.toml"))
         yield
 
 

@@ -22,7 +22,7 @@ from tests.builders import hashed, pair, pairs, write_shard
 from tests.oracles import ORACLES, scores
 from tests.oracles.rows import assert_close
 from tests.orchestration.planted import NAMES, by_shard, failing, reasons, source_rows
-from tests.orchestration.runs import RELEASE, Run, configured, query, run
+from tests.orchestration.runs import RELEASE, Run, asking, configured, query, run
 from tests.row_rules import COUNTED, QUARANTINED, broken_rules
 
 pytestmark = pytest.mark.slow
@@ -139,7 +139,7 @@ def done(
         generate_sample(folder / "source", rows=SAMPLE_ROWS, shards=3)
     else:
         write_by_hand(folder / "source")
-    with configured(folder / "data", folder / "source"):
+    with configured(folder / "data", folder / "source"), asking(folder):
         yield Planted(folder / "data", source_rows(folder / "source"), run())
 
 

@@ -17,7 +17,7 @@ from tests.end_to_end.command import NEEDS_REAL_ROWS, REAL_ROWS, Outcome, interf
 from tests.oracles import ORACLES
 from tests.oracles.rows import assert_close
 from tests.orchestration import planted
-from tests.orchestration.runs import command, configured
+from tests.orchestration.runs import asking, command, configured
 
 pytestmark = [pytest.mark.slow, NEEDS_REAL_ROWS]
 # A size that a web site wrote into an address, such as ...-360x240.jpg: width first.
@@ -42,7 +42,7 @@ def source_rows(folder: str) -> list[dict[str, Any]]:
 
 
 def run_on(place: Path, release: str, folder: str) -> Outcome:
-    with configured(place / "data", REAL_ROWS / folder, release):
+    with configured(place / "data", REAL_ROWS / folder, release), asking(place):
         done = command()
     outcome = Outcome(place, done.exit_status, done.text, "")
     assert outcome.status == 0, outcome.out

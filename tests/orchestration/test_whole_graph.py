@@ -16,7 +16,7 @@ from laion_pipeline.sources.sample.shards import generate_sample, planted
 from laion_pipeline.subsets.verifying import CHECKED
 from laion_pipeline.tables.table import read_tables
 from tests.builders import SCORES
-from tests.orchestration.runs import ASSETS, RELEASE, Run, configured, query, run
+from tests.orchestration.runs import ASSETS, RELEASE, Run, asking, configured, query, run
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ BROKEN = sum(planted(ROWS).values())
 def data(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("graph")
     generate_sample(folder / "source", rows=ROWS, shards=3)
-    with configured(folder / "data", folder / "source"):
+    with configured(folder / "data", folder / "source"), asking(folder):
         yield folder / "data"
 
 

@@ -14,6 +14,7 @@ from sqlglot import exp
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import Table
 from laion_pipeline.warehouse.lineage import Lineage, column_lineage, source_tables
+from laion_pipeline.warehouse.terms import ASKED_TERMS
 from tests.builders import create_shorthands, load, make_tables, pairs, table_of, tables
 
 HISTORY = "release_history"
@@ -209,7 +210,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[World]:
         read = {name: connection.execute(f"FROM {name}").to_arrow_table() for name in names}
     popular = pairs(2100, url="https://popular.example") + pairs(80, first=5000, aesthetic=8.0)
     repeating = table_of(popular).append_column("shard_id", pa.array([0] * 2180, pa.int32()))
-    return [read, {"valid_pairs": repeating}]
+    return [read, {"valid_pairs": repeating, ASKED_TERMS: read[ASKED_TERMS]}]
 
 
 def _read(table: Table) -> frozenset[str]:
@@ -220,7 +221,7 @@ def _read(table: Table) -> frozenset[str]:
 def _bags(name: str, world: World) -> list[Counter[str]]:
     """For each column of a derived table its values, whatever their order."""
     with duckdb.connect() as connection:
-        for source in _read(tables()[name]) | {"valid_pairs"}:
+        for source in _read(tables()[name]) | {"valid_pairs", ASKED_TERMS}:
             connection.register(source, world[source])
         create_shorthands(connection)
         rows: Sequence[Sequence[object]] = connection.execute(tables()[name].sql).fetchall()

@@ -417,3 +417,23 @@ def test_a_release_without_scores_has_fewer_numbers(folder: Path) -> None:
     assert "4 valid pairs" in top
     assert "median" not in top
     assert "above" not in top
+
+
+def test_a_section_on_what_nobody_asked_about_is_left_out(
+    sample: tuple[Warehouse, Paths], tmp_path: Path
+) -> None:
+    warehouse, paths = sample
+    made = paths.report.read_text("utf-8")
+    assert 'id="terms"' in made
+    assert "term_curves.png" in made
+    change(warehouse, "CREATE TABLE aside AS FROM term_lift", "DELETE FROM term_lift")
+    try:
+        render_report(warehouse, paths, list(tables().values()), SAMPLE)
+        without = paths.report.read_text("utf-8")
+    finally:
+        change(warehouse, "INSERT INTO term_lift FROM aside", "DROP TABLE aside")
+        render_report(warehouse, paths, list(tables().values()), SAMPLE)
+    assert 'id="terms"' not in without
+    assert "term_curves" not in without
+    assert 'id="table-term_lift"' not in without
+    assert paths.report.read_text("utf-8") == made

@@ -59,6 +59,8 @@ COLUMNS = {
     " median_characters short_share only_digits_share only_digits_ratio effect_size",
     "captions_by_shard": "shard_id measure value pairs",
     "caption_summary": "measure pairs share minimum p01 p05 p25 p50 p75 p95 p99 maximum mean",
+    "term_lift": "term_group term score score_from score_to pairs having_it lift lift_low"
+    " lift_high",
     "caption_words": "rank word occurrences mean_aesthetic",
     "host_totals": "host pairs mean_aesthetic mean_punsafe mean_pwatermark watermarked_share",
     "host_counts": "rank host pairs share cumulative_share mean_aesthetic mean_punsafe"
@@ -391,7 +393,9 @@ CAPTIONED_ROWS = st.lists(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["similarity_by_caption", "caption_summary", "caption_words"])
+@pytest.mark.parametrize(
+    "name", ["similarity_by_caption", "caption_summary", "caption_words", "term_lift"]
+)
 @given(rows=CAPTIONED_ROWS)
 @example(rows=[pair(text="1" if n % 3 else "one two", similarity=n / 100) for n in range(45)])
 @example(rows=[pair(text=f"w{n} w{n % 7} (w{n % 5})") for n in range(250)])
