@@ -10,12 +10,13 @@ from matplotlib.ticker import NullLocator
 
 from laion_pipeline.charts.chart import Chart, Drawing, Tables, draw_nothing
 from laion_pipeline.charts.style import FAINT, MAIN
+from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.text import displayable
 
 Row = Mapping[str, Any]
 
-# Of the scores that a release has, the first of these is drawn.
-_SCORES = ("aesthetic", "similarity", "punsafe", "pwatermark")
+# What is drawn, where a release has it.
+_FAVOURITE = "aesthetic"
 # More terms are in the table.
 _MOST_PANELS = 24
 _COLUMNS = 5
@@ -30,7 +31,7 @@ def _term_curves(figure: Figure, tables: Tables) -> Drawing:
     if not rows:
         return draw_nothing(figure, "No terms were asked about: LAION_TERMS names a file of them")
     there = {row["score"] for row in rows}
-    score = next(score for score in _SCORES if score in there)
+    score = _FAVOURITE if _FAVOURITE in there else next(s for s in SCORES if s in there)
     terms: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         if row["score"] == score:
