@@ -13,7 +13,7 @@ from laion_pipeline.errors import SettingsError
 from laion_pipeline.explore.index import IndexFacts
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.subsets.filter import ORDERS
-from laion_pipeline.subsets.terms import FOLDED, NEITHER
+from laion_pipeline.subsets.terms import FOLDED, WORD
 from laion_pipeline.text import displayable
 
 PAGE_PAIRS = 50
@@ -24,7 +24,7 @@ SAFE = 0.1
 _RANDOM = ORDERS[0]
 _MOST_CHARACTERS = 500
 _HOST = re.compile(r"[^\s/?#@\\:]{1,253}")
-_WORDS = f"SELECT regexp_extract_all({FOLDED.format('?')}, '{NEITHER.replace('[^', '[')}+')"
+_WORDS = f"SELECT regexp_extract_all({FOLDED.format('?')}, '{WORD}')"
 
 
 @dataclass(frozen=True)

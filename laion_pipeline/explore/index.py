@@ -37,7 +37,6 @@ _FACTS = "index.json"
 _BATCH_ROWS = 10_000
 # What may wait in memory to be written, beside DuckDB's own.
 _HEAP_BYTES = 256_000_000
-_FEWEST_FREE_BYTES = 1_000_000
 # A column of the index that is whole, and what it is of a pair.
 WHOLE_COLUMNS: Mapping[str, str] = {
     "width": "width",
@@ -181,10 +180,11 @@ def _fill(connection: duckdb.DuckDBPyConnection, release: Release, folder: Path)
             writer.commit()
             writer.wait_merging_threads()
     except ValueError as error:  # what the index makes of whatever is wrong
-        if shutil.disk_usage(folder).free < _FEWEST_FREE_BYTES:
+        place = folder.parent
+        if shutil.disk_usage(place).free < _HEAP_BYTES:
             raise DiskFullError(
-                f"{folder}: there is no more room for the search index; make room, or set"
+                f"{place}: there is no more room for the search index; make room, or set"
                 " LAION_DATA_DIR to another disk"
             ) from error
-        raise cannot_write(folder, OSError(str(error))) from error
+        raise cannot_write(place, OSError(str(error))) from error
     return done

@@ -16,10 +16,10 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from laion_pipeline.common.serving import GUARDS, PAGE_HEADERS
-from laion_pipeline.errors import SettingsError
+from laion_pipeline.errors import SettingsError, WarehouseError
 from laion_pipeline.explore.asked import MOST_PAGES, PAGE_PAIRS, SAFE, SIDE, Asked
 from laion_pipeline.explore.index import IndexFacts
-from laion_pipeline.explore.search import COMMON_SHARE, Explorer, Found
+from laion_pipeline.explore.search import COMMON_SHARE, Explorer, Found, Look
 from laion_pipeline.images import Thumbnail, fetch_all
 from laion_pipeline.images.requests import Network
 from laion_pipeline.releases.columns import SCORES
@@ -35,7 +35,8 @@ _HEADERS = {
         " base-uri 'none'; frame-ancestors 'none'"
     ),
 }
-_OK, _BAD_REQUEST, _NOT_FOUND = 200, 400, 404
+_OK, _BAD_REQUEST, _NOT_FOUND, _FAILED = 200, 400, 404, 500
+_NOTHING = "nothing to search yet: set LAION_EXPLORE=true, and materialize search_index"
 
 
 def explore_route(path: str, place: Path, network: Network | None = None) -> Route:
@@ -58,16 +59,22 @@ class _Page:
     def answer(self, request: Request) -> HTMLResponse:
         """The page for what a request asks for."""
         given = dict(request.query_params)
-        facts = self._explorer.facts()
-        if facts is None:
-            return _response(_NOT_FOUND, given)
         try:
-            asked = Asked.read(given, facts)
+            look = self._explorer.look()
+            if look is None:
+                return _response(_NOT_FOUND, given, wrong=_NOTHING)
+            return self._found(look, given, fetches=request.method == "POST")
+        except WarehouseError as error:
+            return _response(_FAILED, given, wrong=str(error))
+
+    def _found(self, look: Look, given: Mapping[str, str], *, fetches: bool) -> HTMLResponse:
+        try:
+            asked = Asked.read(given, look.facts)
         except SettingsError as error:
-            return _response(_BAD_REQUEST, given, facts=facts, wrong=str(error))
-        found = self._explorer.find(asked) if given else None
-        fetched = self._images(found) if found and request.method == "POST" else {}
-        return _response(_OK, given, facts=facts, asked=asked, found=found, fetched=fetched)
+            return _response(_BAD_REQUEST, given, facts=look.facts, wrong=str(error))
+        found = look.find(asked) if given else None
+        fetched = self._images(found) if found and fetches else {}
+        return _response(_OK, given, facts=look.facts, asked=asked, found=found, fetched=fetched)
 
     def _images(self, found: Found) -> Mapping[str, Thumbnail]:
         with self._fetching:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from math import ceil, floor
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 import duckdb
 import pyarrow as pa
 
+from laion_pipeline.errors import WarehouseError
 from laion_pipeline.explore.asked import PAGE_PAIRS, Asked
 from laion_pipeline.explore.index import WHOLE_COLUMNS, IndexFacts, find_index
 from laion_pipeline.explore.numbers import double_of, whole_of
 from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.report import Row
-from laion_pipeline.subsets.terms import FOLDED, NEITHER
+from laion_pipeline.subsets.terms import FOLDED, WORD
+from laion_pipeline.text import displayable
 
 if TYPE_CHECKING:
     import tantivy
@@ -30,10 +33,11 @@ WORDS_OF = 1_000
 # What more of all pairs have says nothing of some.
 COMMON_SHARE = 0.02
 _LONGEST_WORD = 40
+_REASON_CHARACTERS = 300
 _COUNTED = f"""
 SELECT word, count(*) AS pairs
 FROM (
-    SELECT unnest(list_distinct(regexp_extract_all({FOLDED.format("text")}, $words))) AS word
+    SELECT unnest(list_distinct(regexp_extract_all({FOLDED.format("text")}, '{WORD}'))) AS word
     FROM captions
 )
 WHERE length(word) BETWEEN 2 AND {_LONGEST_WORD}
@@ -74,49 +78,60 @@ class Found:
 
 
 class Explorer:
-    """Searches the index in the folder `place`: always the last one that was made."""
+    """Opens the index in the folder `place`: always the last one that was made."""
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._open: tuple[IndexFacts, tantivy.Index] | None = None
+        self._opened: Look | None = None
         self._opening = Lock()
 
-    def facts(self) -> IndexFacts | None:
-        """What the index is of; None while there is none."""
-        opened = self._opened()
-        return opened and opened[0]
+    def look(self) -> "Look | None":
+        """A look at the index; None while there is none.
 
-    def find(self, asked: Asked) -> Found | None:
-        """What is asked for; None while there is no index."""
-        began = time.monotonic()
-        opened = self._opened()
-        if opened is None:
-            return None
-        facts, index = opened
-        searching = _Searching(facts, index.schema, index.searcher())
-        return searching.find(asked, began)
-
-    def _opened(self) -> "tuple[IndexFacts, tantivy.Index] | None":
-        import tantivy
-
+        Raises WarehouseError when it cannot be read.
+        """
         with self._opening:
             facts = find_index(self._place)
             if facts is None:
-                self._open = None
-            elif self._open is None or self._open[0] != facts:
-                self._open = facts, tantivy.Index.open(str(self._place / facts.folder))
-            return self._open
+                self._opened = None
+            elif self._opened is None or self._opened.facts != facts:
+                self._opened = Look(facts, self._place / facts.folder)
+            return self._opened
 
 
-class _Searching:
-    """One look at an index, all of which is of the same pairs."""
+class Look:
+    """An index that is open: of the same pairs, whatever is made meanwhile."""
 
-    def __init__(
-        self, facts: IndexFacts, schema: "tantivy.Schema", searcher: "tantivy.Searcher"
-    ) -> None:
-        self._facts, self._schema, self._searcher = facts, schema, searcher
+    def __init__(self, facts: IndexFacts, folder: Path) -> None:
+        import tantivy
 
-    def find(self, asked: Asked, began: float) -> Found:
+        self.facts, self._folder = facts, folder
+        with self._read():
+            index = tantivy.Index.open(str(folder))
+            self._schema, self._searcher = index.schema, index.searcher()
+
+    def find(self, asked: Asked) -> Found:
+        """What is asked for.
+
+        Raises WarehouseError when the index cannot be read.
+        """
+        began = time.monotonic()
+        with self._read():
+            return self._find(asked, began)
+
+    @contextmanager
+    def _read(self) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, OSError) as error:  # what the index makes of whatever is wrong
+            raise WarehouseError(
+                f"{self._folder}: the search index cannot be read:"
+                f" {displayable(str(error), _REASON_CHARACTERS)}; delete this folder, and make it"
+                " again",
+                needs=["search_index"],
+            ) from error
+
+    def _find(self, asked: Asked, began: float) -> Found:
         from tantivy import Order, Query
 
         query = self._query(asked)
@@ -133,7 +148,7 @@ class _Searching:
         some = self._searcher.search(query, WORDS_OF, order_by_field="place", order=Order.Asc)
         sample = self._captions([address for _, address in some.hits])
         return Found(
-            facts=self._facts,
+            facts=self.facts,
             pairs=_count(some),
             ordered=_count(found),
             rows=self._rows([address for _, address in found.hits]),
@@ -179,10 +194,10 @@ class _Searching:
         columns: dict[str, Sequence[object]] = {}
         for name in WHOLE_COLUMNS:
             columns[name] = self._searcher.fast_field_values(name, list(addresses))
-        for name in self._facts.scores:
+        for name in self.facts.scores:
             wholes = self._searcher.fast_field_values(name, list(addresses))
             columns[name] = [None if whole is None else double_of(int(whole)) for whole in wholes]
-        columns["shard"] = [self._facts.shards.get(int(str(shard))) for shard in columns["shard"]]
+        columns["shard"] = [self.facts.shards.get(int(str(shard))) for shard in columns["shard"]]
         documents = [self._searcher.doc(address) for address in addresses]
         for name in ("url", "text"):
             columns[name] = [bytes(each.get_first(name) or b"").decode() for each in documents]
@@ -199,7 +214,7 @@ class _Searching:
 
     def _words(self, captions: Sequence[str], asked: Asked) -> Sequence[Counted]:
         """The commonest words of captions, but for those asked for and those that many have."""
-        most = COMMON_SHARE * self._facts.pairs
+        most = COMMON_SHARE * self.facts.pairs
         telling = (
             each
             for each in _counted(captions)
@@ -217,6 +232,5 @@ def _counted(captions: Sequence[str]) -> Iterator[Counted]:
     """The words of captions, the commonest first, each counted once a caption."""
     with duckdb.connect() as connection:
         connection.register("captions", pa.table({"text": pa.array(captions, pa.string())}))
-        found = connection.execute(_COUNTED, {"words": f"{NEITHER.replace('[^', '[')}+"})
-        for word, pairs in found.fetchall():
+        for word, pairs in connection.execute(_COUNTED).fetchall():
             yield Counted(word, pairs)

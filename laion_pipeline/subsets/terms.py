@@ -7,7 +7,8 @@ import duckdb
 
 # Without case and accents: as it is asked for, and as captions are.
 FOLDED = "replace(translate(lower(strip_accents({})), 'ς', 'σ'), 'ß', 'ss')"
-# What is part of no word.
+# What words are made of, and what is part of none.
+WORD = r"[\p{L}\p{N}]+"
 NEITHER = r"[^\p{L}\p{N}]"
 # In a class of characters: all that folding makes to ASCII letters, digits and spaces, or removes.
 _ACCENTED = r"\x{AA}-\x{24F}\x{1E00}-\x{1EFF}\x{212A}\x{212B}\p{M}"

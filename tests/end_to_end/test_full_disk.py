@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from laion_pipeline.errors import DiskFullError, OutputError
+from laion_pipeline.explore import find_index, make_index
 from laion_pipeline.sources.sample.shards import generate_sample
-from tests.builders import load
+from tests.builders import SAMPLE, load, load_rows, pairs
 from tests.end_to_end.command import PROJECT, Outcome, environment, run_assets
 
 pytestmark = pytest.mark.slow
@@ -117,3 +119,25 @@ def _files(place: Path) -> set[str]:
 def told(outcome: Outcome) -> str:
     """The line that says why it failed."""
     return next(line for line in outcome.err.splitlines() if line.startswith("error: "))
+
+
+def test_an_index_that_has_no_room_leaves_the_one_before(tmp_path: Path) -> None:
+    generate_sample(tmp_path / "shards", rows=20_000, shards=2)
+    warehouse = load(tmp_path / "shards")
+    place = tmp_path / "data" / "index"
+    with disk(tmp_path / "data", 20):
+        small = load_rows(tmp_path / "small", pairs(3))
+        made = make_index(small, SAMPLE, place)
+        for left_bytes in (0, 50_000, 1_000_000):
+            filler = tmp_path / "data" / "filler"
+            filler.write_bytes(bytes(shutil.disk_usage(place).free - left_bytes))
+            with pytest.raises(DiskFullError, match=f"{place}.*make room"):
+                make_index(warehouse, SAMPLE, place)
+            assert find_index(place) == made
+            assert {each.name for each in place.iterdir()} == {"index.json", made.folder}
+            filler.unlink()
+        changed(tmp_path / "data", "ro")
+        with pytest.raises(OutputError, match="Read-only file system"):
+            make_index(warehouse, SAMPLE, place)
+        changed(tmp_path / "data", "rw")
+        assert make_index(warehouse, SAMPLE, place).pairs > made.pairs

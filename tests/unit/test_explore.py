@@ -15,12 +15,14 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.testclient import TestClient
 
-from laion_pipeline.errors import OutputError, SettingsError
+from laion_pipeline.errors import OutputError, SettingsError, WarehouseError
 from laion_pipeline.explore import find_index, make_index
 from laion_pipeline.explore.asked import PAGE_PAIRS, Asked
 from laion_pipeline.explore.index import IndexFacts
 from laion_pipeline.explore.numbers import double_of, whole_of, wholes_of
+from laion_pipeline.explore.page import explore_app
 from laion_pipeline.explore.search import COMMON_SHARE, WORDS_SHOWN, Explorer, Found
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.sources.sample.shards import generate_sample
@@ -58,10 +60,10 @@ class Indexed:
     facts: IndexFacts
 
     def find(self, **given: str) -> tuple[Asked, Found]:
-        asked = Asked.read(given, self.facts)
-        found = self.explorer.find(asked)
-        assert found is not None
-        return asked, found
+        look = self.explorer.look()
+        assert look is not None
+        asked = Asked.read(given, look.facts)
+        return asked, look.find(asked)
 
 
 def _indexed(warehouse: Warehouse, place: Path, release: Any = SAMPLE) -> Indexed:
@@ -199,12 +201,12 @@ def test_it_is_made_again_only_of_other_pairs(tmp_path: Path) -> None:
     warehouse = load_rows(tmp_path / "shards", pairs(3))
     first = make_index(warehouse, SAMPLE, place)
     explorer = Explorer(place)
-    assert explorer.facts() == first
+    assert facts_of(explorer) == first
     assert make_index(warehouse, SAMPLE, place) == first
     (place / ".index.json.1.0123456789abcdef.partial").write_text("left over")
     warehouse = load_rows(tmp_path / "shards", pairs(5))
     second = make_index(warehouse, SAMPLE, place)
-    assert (second.pairs, explorer.facts()) == (5, second)
+    assert (second.pairs, facts_of(explorer)) == (5, second)
     assert {each.name for each in place.iterdir()} == {"index.json", second.folder}
 
 
@@ -216,7 +218,7 @@ def test_it_reads_while_a_run_writes(tmp_path: Path) -> None:
         program = (
             "import sys; from pathlib import Path;"
             "from laion_pipeline.explore.search import Explorer, Asked;"
-            "print(Explorer(Path(sys.argv[1])).find(Asked()).pairs)"
+            "print(Explorer(Path(sys.argv[1])).look().find(Asked()).pairs)"
         )
         command = [sys.executable, "-c", program, str(tmp_path / "index")]
         found = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
@@ -226,16 +228,35 @@ def test_it_reads_while_a_run_writes(tmp_path: Path) -> None:
 def test_who_searches_keeps_what_was_open(tmp_path: Path) -> None:
     place = tmp_path / "index"
     explorer = Explorer(place)
-    assert explorer.facts() is None
-    facts = make_index(load_rows(tmp_path / "shards", pairs(3)), SAMPLE, place)
-    asked = Asked.read({}, facts)
-    opened = explorer._opened()
+    assert explorer.look() is None
+    make_index(load_rows(tmp_path / "shards", pairs(3)), SAMPLE, place)
+    first = explorer.look()
     make_index(load_rows(tmp_path / "shards", pairs(5)), SAMPLE, place)
-    assert opened is not None
-    assert opened[1].searcher().num_docs == 3
-    found = explorer.find(asked)
-    assert found is not None
-    assert found.pairs == 5
+    second = explorer.look()
+    assert first is not None
+    assert second is not None
+    for look, count in ((first, 3), (second, 5)):
+        found = look.find(Asked())
+        assert (found.pairs, len(found.rows)) == (count, count)
+
+
+def facts_of(explorer: Explorer) -> IndexFacts:
+    look = explorer.look()
+    assert look is not None
+    return look.facts
+
+
+def test_an_index_that_cannot_be_read_is_told_of_in_a_line(tmp_path: Path) -> None:
+    place = tmp_path / "index"
+    facts = make_index(load_rows(tmp_path / "shards", pairs(3)), SAMPLE, place)
+    for file in (place / facts.folder).iterdir():
+        if file.suffix in (".store", ".fast", ".idx"):
+            file.unlink()
+    with pytest.raises(WarehouseError, match=r"the search index cannot be read: .*; delete this"):
+        Explorer(place).look()
+    page = TestClient(explore_app(place), base_url="http://127.0.0.1").get("/?words=a")
+    assert page.status_code == 500
+    assert "delete this folder, and make it again" in page.text
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"folder": "x"}', "\x00"])
@@ -245,7 +266,7 @@ def test_a_damaged_index_is_none_and_is_made_again(tmp_path: Path, text: str) ->
     facts = make_index(warehouse, SAMPLE, place)
     (place / "index.json").write_text(text)
     assert find_index(place) is None
-    assert Explorer(place).find(Asked()) is None
+    assert Explorer(place).look() is None
     again = make_index(warehouse, SAMPLE, place)
     assert (again.version, again.pairs) == (facts.version, 3)
 
