@@ -24,11 +24,14 @@ from laion_pipeline.explore.index import IndexFacts
 from laion_pipeline.explore.numbers import double_of, whole_of, wholes_of
 from laion_pipeline.explore.page import explore_app
 from laion_pipeline.explore.search import COMMON_SHARE, WORDS_SHOWN, Explorer, Found
+from laion_pipeline.paths import Paths
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.subsets.filter import ORDERS, SubsetFilter
 from laion_pipeline.warehouse.connections import Warehouse
-from tests.builders import RAW, SAMPLE, load, load_rows, pair, pairs, write_shard
+from laion_pipeline.warehouse.loading import load_pairs
+from laion_pipeline.warehouse.parquet_store import InParquet
+from tests.builders import RAW, SAMPLE, list_folder, load, load_rows, pair, pairs, write_shard
 from tests.oracles.subsets import has_term, subset
 
 ODD = [
@@ -181,6 +184,14 @@ def test_what_cannot_be_asked(indexed: Indexed, given: dict[str, str], named: st
 @pytest.mark.parametrize("host", [".*", "(", "[a-z]+", "www.host.examplE|x", "host.example)"])
 def test_a_host_is_no_pattern(indexed: Indexed, host: str) -> None:
     assert indexed.find(host=host, punsafe_to="")[1].pairs == 0
+
+
+def test_rows_that_are_kept_in_parquet_are_found_too(tmp_path: Path) -> None:
+    paths = Paths(tmp_path / "sample")
+    write_shard(paths.shards, "part-0.parquet", pairs(7))
+    warehouse = Warehouse(paths.warehouse, "1GB", 2, reads=paths.pairs)
+    load_pairs(warehouse, SAMPLE, list_folder(paths.shards), store=InParquet(paths.pairs, "1GB"))
+    assert _indexed(warehouse, paths.search_index).find(words="caption")[1].pairs == 7
 
 
 def test_a_release_without_scores(tmp_path: Path) -> None:
