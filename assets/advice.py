@@ -2,11 +2,12 @@
 
 from laion_pipeline.errors import LaionError
 from laion_pipeline.tables.table import LOADED_TABLES
+from laion_pipeline.warehouse.cleaned import CLEANED_HASHES
 
 
 def asset_of(relation: str) -> str:
     """The asset that a table or view of the warehouse, or a file, is made by."""
-    return "pairs" if relation in LOADED_TABLES else relation
+    return "pairs" if relation in LOADED_TABLES - {CLEANED_HASHES} else relation
 
 
 def told(error: LaionError) -> str:

@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.automation import JOBS, automation
 from assets.charts import chart_assets
+from assets.cleaned import cleaned_hashes
 from assets.explore import search_index
 from assets.pairs import pairs
 from assets.quality import pairs_contract, quarantine
@@ -19,7 +20,7 @@ _schedule, _sensors = automation()
 
 defs = dg.Definitions(
     assets=[
-        *(DATASET, shards, pairs, quarantine),
+        *(DATASET, shards, pairs, quarantine, cleaned_hashes),
         *(*table_assets(), *chart_assets(), extreme_thumbnails, search_index, report, subset),
     ],
     asset_checks=[pairs_contract],

@@ -10,7 +10,7 @@ from laion_pipeline.common.files import remove
 from laion_pipeline.explore import make_index
 
 
-@dg.asset(deps=["pairs"], group_name="explore")
+@dg.asset(deps=["pairs", "cleaned_hashes"], group_name="explore")
 def search_index(laion: Laion) -> dg.MaterializeResult[None]:
     """What the page Explore searches: words, hosts and numbers of all valid pairs.
 

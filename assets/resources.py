@@ -69,6 +69,7 @@ class Laion(dg.ConfigurableResource):  # type: ignore[type-arg]  # has no value 
     keep_shards: str
     contract: str
     terms: str
+    cleaned: str
     accept_removal: str
     fetch_images: str
     explore: str

@@ -98,7 +98,7 @@ class Session:
         """Equal just for equal rows of a revision, held to one contract and made into one analysis.
 
         `code_version` is that of the tables' SQL. With images, or a search index, it is another
-        than without, and so it is with other terms.
+        than without, and so it is with other terms, or another cleaned release.
         """
         return version_of(
             __version__,
@@ -108,6 +108,7 @@ class Session:
             str(self.settings.fetch_images),
             str(self.settings.explore),
             self.terms.rows,
+            str(self.settings.cleaned),
         )
 
 

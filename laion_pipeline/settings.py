@@ -113,6 +113,7 @@ class Settings(BaseSettings):
     keep_shards: bool = True
     contract: AbsolutePath | None = None
     terms: AbsolutePath | None = None
+    cleaned: LocalFolder | None = None
     fetch_images: bool = False
     explore: bool = False
     accept_removal: Revision | None = None

@@ -19,6 +19,7 @@ from laion_pipeline.releases.release import Release, find_release
 from laion_pipeline.sources.folder import FolderSource
 from laion_pipeline.sources.shards import Listing
 from laion_pipeline.tables.table import Table, materialize_table, read_tables
+from laion_pipeline.warehouse.cleaned import hold_cleaned
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.loading import LoadResult, load_pairs
 from laion_pipeline.warehouse.parquet_store import InParquet
@@ -230,6 +231,15 @@ def provenance(warehouse: Warehouse) -> Provenance:
 def tables() -> Mapping[str, Table]:
     """The project's derived tables by name."""
     return {table.name: table for table in read_tables(TABLES_FOLDER)}
+
+
+def compare_cleaned(warehouse: Warehouse, folder: Path) -> None:
+    """Have a warehouse compared with a release of which all but a few of its pairs are left."""
+    hashes = column(warehouse, "SELECT hash FROM valid_pairs ORDER BY hash")
+    left = [each for place, each in enumerate(hashes) if place % 20]
+    write_table(folder, "cleaned.parquet", pa.table({"hash": pa.array(left, pa.int64())}))
+    with warehouse.connect() as connection:
+        assert hold_cleaned(connection, folder).is_usable
 
 
 def make_tables(warehouse: Warehouse, folder: Path, *names: str) -> None:

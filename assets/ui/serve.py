@@ -59,7 +59,7 @@ def serve(session: Session) -> int:
 
 def prepare(session: Session) -> Path:
     """Let all of Dagster's processes mean the same folders; the file of the code location."""
-    for name in ("data_dir", "source", "contract", "terms"):
+    for name in ("data_dir", "source", "contract", "terms", "cleaned"):
         if (folder_or_file := getattr(session.settings, name)) is not None:
             os.environ[f"LAION_{name.upper()}"] = str(folder_or_file)
     if (release := session.settings.release).endswith(".toml"):

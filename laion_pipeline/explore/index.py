@@ -23,6 +23,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import HOST
 from laion_pipeline.subsets.keeping import shuffled
 from laion_pipeline.subsets.terms import FOLDED, NEITHER
+from laion_pipeline.warehouse.cleaned import cleaned_version, still_there
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance, version_of
 
@@ -85,14 +86,17 @@ def make_index(warehouse: Warehouse, release: Release, place: Path) -> IndexFact
     """
     with warehouse.connect(read_only=True) as connection:
         provenance = Provenance.read(connection)
-        version = version_of(_FORMAT, provenance.data_version, provenance.revision, release.columns)
+        version = version_of(
+            *(_FORMAT, provenance.data_version, provenance.revision, release.columns),
+            cleaned_version(connection),
+        )
         made = find_index(place)
         if made is not None and made.version == version:
             logger.info("search_index: of the same pairs already")
             return made
         folder = place / version
         with workplace(folder) as beside:
-            pairs = _fill(connection, release, beside)
+            pairs = _fill(connection, release, still_there(connection), beside)
             remove(folder)
             beside.rename(folder)
         facts = IndexFacts(
@@ -136,8 +140,8 @@ def _schema(scores: Sequence[str]) -> "tantivy.Schema":
     return builder.build()
 
 
-def _query(release: Release) -> str:
-    """The valid pairs as the index reads them: each as JSON, its numbers beside."""
+def _query(release: Release, kept: str) -> str:
+    """The valid pairs that are `kept` as the index reads them: each as JSON, its numbers beside."""
     ascii_only = "strlen(text) = length(text)"
     folded = f"CASE WHEN {ascii_only} THEN lower(text) ELSE {FOLDED.format('text')} END"
     fields = {
@@ -149,7 +153,7 @@ def _query(release: Release) -> str:
     pair = ", ".join(f"{name}: {sql}" for name, sql in fields.items())
     numbers = {**{score: score for score in release.scores}, **WHOLE_COLUMNS}
     beside = "".join(f", {sql} AS {name}" for name, sql in numbers.items())
-    return f"SELECT to_json({{{pair}}}) AS pair{beside} FROM valid_pairs"
+    return f"SELECT to_json({{{pair}}}) AS pair{beside} FROM valid_pairs WHERE {kept}"
 
 
 def _with_numbers(batch: pa.RecordBatch) -> Sequence[str]:
@@ -162,8 +166,8 @@ def _with_numbers(batch: pa.RecordBatch) -> Sequence[str]:
     return list(pairs.to_pylist())
 
 
-def _fill(connection: duckdb.DuckDBPyConnection, release: Release, folder: Path) -> int:
-    """Index all valid pairs in an empty folder; how many they are."""
+def _fill(connection: duckdb.DuckDBPyConnection, release: Release, kept: str, folder: Path) -> int:
+    """Index the valid pairs that are `kept` in an empty folder; how many they are."""
     import tantivy
 
     ((total,),) = connection.execute("SELECT count(*) FROM valid_pairs").fetchall()
@@ -171,7 +175,7 @@ def _fill(connection: duckdb.DuckDBPyConnection, release: Release, folder: Path)
     try:
         index = tantivy.Index(_schema(release.scores), path=str(folder))
         writer = index.writer(_HEAP_BYTES, num_threads=1)
-        reader = connection.execute(_query(release)).to_arrow_reader(_BATCH_ROWS)
+        reader = connection.execute(_query(release, kept)).to_arrow_reader(_BATCH_ROWS)
         with percent_bar("search index", lambda: 100 * done / max(total, 1)):
             for batch in reader:
                 for pair in _with_numbers(batch):

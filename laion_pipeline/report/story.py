@@ -92,6 +92,14 @@ STORY = (
         tables=("duplicate_summary", "duplicate_groups", "duplicates"),
     ),
     Section(
+        "safety",
+        "What a cleaned release no longer has",
+        "Pairs that the makers took out of a later release, such as links to what may not be shown."
+        " They are counted here and listed nowhere; subsets leave them out.",
+        tables=("safety_overlay",),
+        if_any="safety_overlay",
+    ),
+    Section(
         "extremes",
         "The extremes",
         "The best and the worst by each score. The captions are strangers' words, shown as they"

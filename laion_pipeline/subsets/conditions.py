@@ -21,6 +21,7 @@ from laion_pipeline.subsets.lists import read_hosts, read_urls
 from laion_pipeline.subsets.ranges import RANGES
 from laion_pipeline.subsets.terms import has_any_term
 from laion_pipeline.text import listed
+from laion_pipeline.warehouse.cleaned import has_cleaned, still_there
 
 # The ranges that are of captions.
 OF_CAPTIONS = ("characters", "words")
@@ -54,6 +55,7 @@ def conditions_of(
     ranges = list(_ranges(chosen, release))
     return [
         *(each for each in ranges if each.on == "numbers"),
+        *_removed(chosen, connection),
         *_languages(chosen, release),
         *_captions(chosen, connection),
         *(each for each in ranges if each.on == "captions"),
@@ -78,6 +80,11 @@ def _ranges(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:
             )
         on: Literal["numbers", "captions"] = "captions" if name in OF_CAPTIONS else "numbers"
         yield Condition(kept.words(name), measured(measure, kept), on=on)
+
+
+def _removed(chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection) -> Iterator[Condition]:
+    if chosen.without_removed and has_cleaned(connection):
+        yield Condition("the cleaned release still has it", still_there(connection), on="numbers")
 
 
 def _languages(chosen: SubsetFilter, release: Release) -> Iterator[Condition]:

@@ -27,8 +27,9 @@ class SubsetFilter(BaseModel):
     Hosts stand for themselves and all below them. `dedupe` keeps the first pair, in the subset's
     order, of those that have the same. `punsafe` is at most 0.1 unless it says otherwise; "any"
     takes what is unsafe, or what has no such score. `without_dead_links` leaves out the addresses
-    that gave no image when they were asked last, for a reason that lasts. `aspect_ratio` is width
-    to height, `longer_to_shorter` that of the longer side to the shorter.
+    that gave no image when they were asked last, for a reason that lasts; `without_removed` what a
+    cleaned release no longer has, where one was compared. `aspect_ratio` is width to height,
+    `longer_to_shorter` that of the longer side to the shorter.
 
     It is written in the `formats` beside Parquet. `train_size`, in px, is what images are resized
     to when they are downloaded, and the size of the buckets in the files of trainers.
@@ -60,6 +61,7 @@ class SubsetFilter(BaseModel):
     opt_out_urls: tuple[Path, ...] = ()
     opt_out_hosts: tuple[Path, ...] = ()
     without_dead_links: bool = False
+    without_removed: bool = True
     order: str = "random"
     seed: int = Field(default=0, ge=0, lt=2**63)
     limit: int | None = Field(default=None, ge=1)
@@ -149,6 +151,9 @@ class SubsetFilter(BaseModel):
 
 
 # What says nothing of which pairs there are.
-_NO_CONDITION = {"name", "preset", "order", "seed", "whole_words", "formats", "train_size"}
+_NO_CONDITION = {
+    *("name", "preset", "order", "seed", "whole_words", "without_removed"),
+    *("formats", "train_size"),
+}
 # How a subset may be ordered.
 ORDERS = ("random", *(f"{end} {score}" for score in SCORES for end in ("highest", "lowest")))

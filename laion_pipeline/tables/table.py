@@ -24,6 +24,7 @@ from laion_pipeline.quality.results import EXAMPLES, CheckResult, RecordedCheck,
 from laion_pipeline.quality.soundness import record_made
 from laion_pipeline.releases.release import ANY
 from laion_pipeline.tables.by_shard import is_by_shard, query_by_shard, record_counted
+from laion_pipeline.warehouse.cleaned import CLEANED_COLUMNS, CLEANED_HASHES
 from laion_pipeline.warehouse.connections import Warehouse, literal, quoted, transaction
 from laion_pipeline.warehouse.ledger import LEDGER_COLUMNS
 from laion_pipeline.warehouse.lineage import Lineage, Schema, column_lineage, source_tables
@@ -46,6 +47,7 @@ _LOADED: Schema = {
     "shards": LEDGER_COLUMNS,
     "public_suffixes": SUFFIX_COLUMNS,
     ASKED_TERMS: TERM_COLUMNS,
+    CLEANED_HASHES: CLEANED_COLUMNS,
     "provenance": PROVENANCE_COLUMNS,
     **PREVIOUS_TABLES,
 }

@@ -13,6 +13,7 @@ from laion_pipeline.contract.captions import CAPTION_FACTS
 from laion_pipeline.releases.columns import CORE_COLUMNS, SCORES, Score
 from laion_pipeline.releases.recipes import FILTERS
 from laion_pipeline.releases.release import Release
+from laion_pipeline.warehouse.cleaned import prepare_cleaned
 from laion_pipeline.warehouse.connections import literal
 from laion_pipeline.warehouse.suffixes import hold_suffixes
 from laion_pipeline.warehouse.terms import ASKED_TERMS, prepare_terms, words_of
@@ -39,6 +40,7 @@ def create_views(connection: duckdb.DuckDBPyConnection, release: Release) -> Non
     """Make the views on `pairs`, and what they are read beside, as they are for a release."""
     hold_suffixes(connection)
     prepare_terms(connection)
+    prepare_cleaned(connection)
     for name, query in view_queries(release).items():
         connection.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")
 

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 RELEASE = "laion2B-en-aesthetic"
 REPO = f"laion/{RELEASE}"
 # Shards, pairs, quarantine, thumbnails, the report and a subset; the others.
-ASSETS = 7 + len(tables()) + len(CHARTS)
+ASSETS = 8 + len(tables()) + len(CHARTS)
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from tests.builders import TERMS
 SETTINGS = (
     *("SOURCE", "REVISION", "MAX_SHARDS", "DOWNLOADS", "MEMORY_LIMIT", "THREADS"),
     *("ENGINE", "SPARK_MASTER", "PAIRS_FOLDER"),
-    *("KEEP_SHARDS", "CONTRACT", "TERMS", "ACCEPT_REMOVAL", "FETCH_IMAGES", "EXPLORE"),
+    *("KEEP_SHARDS", "CONTRACT", "TERMS", "CLEANED", "ACCEPT_REMOVAL", "FETCH_IMAGES", "EXPLORE"),
 )
 RELEASE = "laion2B-en-aesthetic"
 GRAPH = defs.resolve_asset_graph()

@@ -15,7 +15,15 @@ from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.tables.table import Table
 from laion_pipeline.warehouse.lineage import Lineage, column_lineage, source_tables
 from laion_pipeline.warehouse.terms import ASKED_TERMS
-from tests.builders import create_shorthands, load, make_tables, pairs, table_of, tables
+from tests.builders import (
+    compare_cleaned,
+    create_shorthands,
+    load,
+    make_tables,
+    pairs,
+    table_of,
+    tables,
+)
 
 HISTORY = "release_history"
 SCHEMA = {
@@ -204,6 +212,7 @@ def worlds(tmp_path_factory: pytest.TempPathFactory) -> list[World]:
     table = pq.read_table(shards[1])
     pq.write_table(pa.concat_tables([table[:-9], table[:5]]), shards[1])
     load(folder / "shards")
+    compare_cleaned(warehouse, folder / "cleaned")
     make_tables(warehouse, folder / "tables")
     names = {name for table in tables().values() for name in table.sources} | {HISTORY}
     with warehouse.connect() as connection:

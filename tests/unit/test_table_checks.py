@@ -11,6 +11,7 @@ from laion_pipeline.warehouse.connections import Warehouse
 from tests.builders import (
     change,
     column,
+    compare_cleaned,
     load,
     make_tables,
     pair,
@@ -165,6 +166,17 @@ TAMPERINGS = {
         "DELETE FROM term_lift WHERE term_group = 'colours'",
         "DELETE FROM term_lift",
     ],
+    "safety_overlay": [
+        "UPDATE safety_overlay SET removed = removed + 1000",
+        "UPDATE safety_overlay SET removed = -1, removed_share = -1 / pairs",
+        "UPDATE safety_overlay SET removed_share = removed_share * 2 + 0.1",
+        "UPDATE safety_overlay SET without_hash = pairs",
+        "UPDATE safety_overlay SET pairs = pairs + 1",
+        "UPDATE safety_overlay SET removed = NULL",
+        "UPDATE safety_overlay SET removed = pairs, removed_share = 1",
+        "DELETE FROM safety_overlay WHERE shard = 'new.parquet'",
+        "DELETE FROM safety_overlay",
+    ],
     "caption_words": [
         "UPDATE caption_words SET rank = rank + 1 WHERE rank > 5",
         "UPDATE caption_words SET occurrences = occurrences + 100000 WHERE rank = 6",
@@ -302,6 +314,7 @@ def with_all_tables(folder: Path) -> Warehouse:
     repeated = [pair(7, url="https://host.example/12.jpg")] * 2
     write_shard(folder / "shards", "new.parquet", pairs(7, first=10**6) + repeated)
     reload(warehouse, folder / "shards")
+    compare_cleaned(warehouse, folder / "cleaned")
     make_tables(warehouse, folder / "tables")
     return warehouse
 

@@ -61,6 +61,7 @@ COLUMNS = {
     "caption_summary": "measure pairs share minimum p01 p05 p25 p50 p75 p95 p99 maximum mean",
     "term_lift": "term_group term score score_from score_to pairs having_it lift lift_low"
     " lift_high",
+    "safety_overlay": "shard pairs without_hash removed removed_share",
     "caption_words": "rank word occurrences mean_aesthetic",
     "host_totals": "host pairs mean_aesthetic mean_punsafe mean_pwatermark watermarked_share",
     "host_counts": "rank host pairs share cumulative_share mean_aesthetic mean_punsafe"
