@@ -18,7 +18,7 @@ def cleaned_hashes(laion: Laion) -> dg.MaterializeResult[None]:
             cleaned = hold_cleaned(connection, session.settings.cleaned)
         return dg.MaterializeResult(
             metadata={
-                **laion.told(provenance, cleaned.pairs),
+                **laion.told(provenance),
                 "finding": cleaned.told,
                 "usable": cleaned.is_usable,
                 "files": cleaned.files,

@@ -23,7 +23,7 @@ from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import HOST
 from laion_pipeline.subsets.keeping import shuffled
 from laion_pipeline.subsets.terms import FOLDED, NEITHER
-from laion_pipeline.warehouse.cleaned import cleaned_version, still_there
+from laion_pipeline.warehouse.cleaned import cleaned_version, has_cleaned, still_there
 from laion_pipeline.warehouse.connections import Warehouse
 from laion_pipeline.warehouse.provenance import Provenance, version_of
 
@@ -50,8 +50,9 @@ WHOLE_COLUMNS: Mapping[str, str] = {
 class IndexFacts(BaseModel):
     """What an index is of: a revision, its `scores` and `shards`, and the `folder` it lies in.
 
-    Captions are folded away from a punsafe of `unsafe_from` on. `version` is equal just for equal
-    pairs, indexed alike.
+    Captions are folded away from a punsafe of `unsafe_from` on. With `without_removed`, what a
+    cleaned release no longer has is not in it. `version` is equal just for equal pairs, indexed
+    alike.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +66,7 @@ class IndexFacts(BaseModel):
     made_up: bool
     made_at: datetime
     pairs: int
+    without_removed: bool
     scores: tuple[str, ...]
     unsafe_from: float
     shards: Mapping[int, str]
@@ -109,6 +111,7 @@ def make_index(warehouse: Warehouse, release: Release, place: Path) -> IndexFact
             made_up=provenance.made_up,
             made_at=datetime.now(UTC),
             pairs=pairs,
+            without_removed=has_cleaned(connection),
             scores=tuple(release.scores),
             unsafe_from=release.unsafe_from,
             shards=dict(connection.execute("SELECT shard_id, path FROM shards").fetchall()),

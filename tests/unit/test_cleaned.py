@@ -119,6 +119,7 @@ def test_so_does_the_search_index(warehouse: Warehouse, cleaned: Path, tmp_path:
     assert look is not None
     asked = Asked.read({"words": "caption"}, look.facts)
     assert look.find(asked).pairs == 47
+    assert look.facts.without_removed
     hold(warehouse, None)
     assert make_index(warehouse, SAMPLE, place).pairs == 51
 

@@ -13,8 +13,10 @@ from dagster_webserver.app import create_app_from_workspace_process_context
 from starlette.testclient import TestClient, WebSocketDenialResponse
 
 from assets.ui.web import web_app
+from laion_pipeline.explore import make_index
 from laion_pipeline.paths import Paths
 from laion_pipeline.report import SCRIPT_SOURCE
+from tests.builders import SAMPLE, load_rows, pairs
 
 HOST = "127.0.0.1:3000"
 LAUNCH = 'mutation { terminateRun(runId: "x") { __typename } }'
@@ -185,3 +187,15 @@ def test_before_the_first_run_there_are_no_files(tmp_path: Path) -> None:
     assert client.get("/files/report.html").status_code == 404
     os.mkfifo(tmp_path / "report.html")
     assert client.get("/files/report.html").status_code == 404
+
+
+def test_the_page_that_searches_is_beside_it(client: TestClient, root: Path) -> None:
+    page = client.get("/explore?words=a")
+    assert page.status_code == 404
+    assert "LAION_EXPLORE=true" in page.text
+    make_index(load_rows(root / "rows", pairs(3)), SAMPLE, Paths(root).search_index)
+    found = client.get("/explore?words=caption")
+    assert "<h2>3 pairs</h2>" in found.text
+    assert found.headers["X-Frame-Options"] == "DENY"
+    foreign = {"Origin": "https://elsewhere.example"}
+    assert client.post("/explore?words=caption", headers=foreign).status_code == 403
