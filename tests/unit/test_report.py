@@ -25,8 +25,10 @@ from tests.builders import (
     SAMPLE,
     Row,
     change,
+    compare_cleaned,
     fetch,
     load,
+    make_tables,
     pair,
     pairs,
     tables,
@@ -105,6 +107,8 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> tuple[Warehouse, Paths]:
     folder = tmp_path_factory.mktemp("sample")
     generate_sample(folder / "shards", rows=2000, shards=3)
     warehouse, paths = prepared(folder)
+    compare_cleaned(warehouse, tmp_path_factory.mktemp("cleaned"))
+    make_tables(warehouse, paths.tables, "safety_overlay")
     for chart in CHARTS:
         render_chart(warehouse, chart, paths.charts)
     render_report(warehouse, paths, list(tables().values()), SAMPLE)

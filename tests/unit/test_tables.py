@@ -26,6 +26,7 @@ from tests.builders import (
     RAW,
     SCORES,
     Row,
+    compare_cleaned,
     compute,
     fetch,
     load,
@@ -96,6 +97,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     make_tables(warehouse, folder / "tables")
     (folder / "aside").rename(last)
     load(folder / "shards")
+    compare_cleaned(warehouse, folder / "cleaned")
     make_tables(warehouse, folder / "tables")
     return warehouse
 
