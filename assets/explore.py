@@ -14,8 +14,8 @@ from laion_pipeline.explore import make_index
 def search_index(laion: Laion) -> dg.MaterializeResult[None]:
     """What the page Explore searches: words, hosts and numbers of all valid pairs.
 
-    Made only with LAION_EXPLORE=true, since it takes about as long as all else; without it there is
-    none, and one of before is removed.
+    Made only with LAION_EXPLORE=true, since it takes long and much room; without it there is none,
+    and one of before is removed.
     """
     with laion.sound() as (session, provenance):
         place = session.paths.search_index

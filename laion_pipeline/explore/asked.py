@@ -3,12 +3,14 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 import duckdb
+from pydantic import ValidationError
 
+from laion_pipeline.common.toml_files import first_problem
 from laion_pipeline.errors import SettingsError
 from laion_pipeline.explore.index import IndexFacts
 from laion_pipeline.releases.intervals import Interval
@@ -56,7 +58,7 @@ class Asked:
         if host and not _HOST.fullmatch(host):
             raise SettingsError(f"host: {displayable(host, 100)} is not the name of a host")
         order = given.get("order") or _RANDOM
-        orders = [each for each in ORDERS if each == _RANDOM or each.split()[1] in facts.scores]
+        orders = orders_of(facts)
         if order not in orders:
             raise SettingsError(f"order: should be one of {', '.join(orders)}")
         page = given.get("page") or "1"
@@ -94,7 +96,12 @@ class Asked:
         )
 
 
-def _folded(pieces: Any) -> tuple[str, ...]:
+def orders_of(facts: IndexFacts) -> Sequence[str]:
+    """How the pairs of an index may be ordered."""
+    return [each for each in ORDERS if each == _RANDOM or each.split()[1] in facts.scores]
+
+
+def _folded(pieces: Iterable[str]) -> tuple[str, ...]:
     """The words of pieces of text, each once, as captions are compared."""
     with duckdb.connect() as connection:
         ((words,),) = connection.execute(_WORDS, [" ".join(pieces)]).fetchall()
@@ -107,11 +114,10 @@ def _ranges(given: Mapping[str, str], facts: IndexFacts) -> Mapping[str, Interva
         low, high = (_number(given.get(f"{name}{end}", ""), name) for end in ("_from", "_to"))
         if low is None and high is None:
             continue
-        if low is not None and high is not None and low > high:
-            raise SettingsError(
-                f"{name}: {low:g} is above {high:g}, so that nothing is in the range"
-            )
-        found[name] = Interval(at_least=low, at_most=high)
+        try:
+            found[name] = Interval(at_least=low, at_most=high)
+        except ValidationError as error:
+            raise SettingsError(f"{name}: {first_problem(error).what}") from error
     return found
 
 

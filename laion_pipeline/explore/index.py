@@ -48,7 +48,7 @@ WHOLE_COLUMNS: Mapping[str, str] = {
 
 
 class IndexFacts(BaseModel):
-    """What an index is of: a revision, its `scores` and `shards`, and the `folder` it lies in.
+    """What an index is of: a revision, its `scores` and `shards`; it lies in a folder, `version`.
 
     Captions are folded away from a punsafe of `unsafe_from` on. With `without_removed`, what a
     cleaned release no longer has is not in it. `version` is equal just for equal pairs, indexed
@@ -57,7 +57,6 @@ class IndexFacts(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    folder: str
     version: str
     release: str
     title: str
@@ -78,7 +77,7 @@ def find_index(place: Path) -> IndexFacts | None:
         facts = IndexFacts.model_validate_json((place / _FACTS).read_text("utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError):
         return None
-    return facts if (place / facts.folder / "meta.json").is_file() else None
+    return facts if (place / facts.version / "meta.json").is_file() else None
 
 
 def make_index(warehouse: Warehouse, release: Release, place: Path) -> IndexFacts:
@@ -102,7 +101,6 @@ def make_index(warehouse: Warehouse, release: Release, place: Path) -> IndexFact
             remove(folder)
             beside.rename(folder)
         facts = IndexFacts(
-            folder=version,
             version=version,
             release=provenance.release,
             title=provenance.title,

@@ -17,14 +17,13 @@ from starlette.routing import Route
 
 from laion_pipeline.common.serving import GUARDS, PAGE_HEADERS
 from laion_pipeline.errors import SettingsError, WarehouseError
-from laion_pipeline.explore.asked import MOST_PAGES, PAGE_PAIRS, SAFE, SIDE, Asked
+from laion_pipeline.explore.asked import MOST_PAGES, PAGE_PAIRS, SAFE, SIDE, Asked, orders_of
 from laion_pipeline.explore.index import IndexFacts
 from laion_pipeline.explore.search import COMMON_SHARE, Explorer, Found, Look
 from laion_pipeline.images import Thumbnail, fetch_all
 from laion_pipeline.images.requests import Network
 from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.report import BLURRED_FROM, Card, page_environment
-from laion_pipeline.subsets.filter import ORDERS
 
 _HEADERS = {
     **PAGE_HEADERS,
@@ -92,9 +91,6 @@ def _response(
     wrong: str = "",
 ) -> HTMLResponse:
     scores = [score for score in SCORES.values() if facts and score.name in facts.scores]
-    orders = [
-        order for order in ORDERS if order.split()[-1] in ("random", *(s.name for s in scores))
-    ]
     cards = [Card(row, (fetched or {}).get(str(row["url"]))) for row in found.rows] if found else []
     page = _template().render(
         facts=facts,
@@ -106,7 +102,7 @@ def _response(
         link=lambda **changed: "?" + urlencode({**given, **changed}),
         toml=asked.toml(facts) if asked and facts else "",
         ranges=[*((score.name, score.label) for score in scores), (SIDE, "shorter side, in px")],
-        orders=orders,
+        orders=orders_of(facts) if facts else [],
         scores=[score.name for score in scores],
         unsafe=facts.unsafe_from if facts else 0,
         blurred_from=BLURRED_FROM,

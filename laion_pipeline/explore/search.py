@@ -62,7 +62,6 @@ class Found:
     all that were found, `words` those of `words_of` of them. Finding them took `seconds`.
     """
 
-    facts: IndexFacts
     pairs: int
     ordered: int
     rows: Sequence[Row]
@@ -95,7 +94,7 @@ class Explorer:
             if facts is None:
                 self._opened = None
             elif self._opened is None or self._opened.facts != facts:
-                self._opened = Look(facts, self._place / facts.folder)
+                self._opened = Look(facts, self._place / facts.version)
             return self._opened
 
 
@@ -148,7 +147,6 @@ class Look:
         some = self._searcher.search(query, WORDS_OF, order_by_field="place", order=Order.Asc)
         sample = self._captions([address for _, address in some.hits])
         return Found(
-            facts=self.facts,
             pairs=_count(some),
             ordered=_count(found),
             rows=self._rows([address for _, address in found.hits]),

@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
@@ -25,6 +26,15 @@ def browsing() -> Iterator[Page]:
         page.set_default_timeout(WAIT_MILLISECONDS)
         yield page
         browser.close()
+
+
+def serious_violations(page: Page) -> list[tuple[str, list[str]]]:
+    """What keeps people from reading a page, as axe finds it: each rule, and the elements."""
+    return [
+        (each["id"], [node["html"] for node in each["nodes"]])
+        for each in Axe().run(page).response["violations"]
+        if each["impact"] in ("serious", "critical")
+    ]
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -10,13 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect, sync_playwright
 
 from laion_pipeline.explore import make_index
 from laion_pipeline.paths import Paths
 from tests.builders import SAMPLE, load, pair, pairs, write_shard
-from tests.end_to_end.browser import CHROMIUM, FLAGS, browsing
+from tests.end_to_end.browser import CHROMIUM, FLAGS, browsing, serious_violations
 from tests.end_to_end.command import environment
 
 pytestmark = pytest.mark.slow
@@ -94,13 +93,7 @@ def test_axe_finds_nothing_serious(scheme: str, width: int, address: str) -> Non
         page.set_viewport_size({"width": width, "height": 900})
         for asked in ("", "?words=caption", "?words=lighthouse&punsafe_to=", "?aesthetic_from=x"):
             page.goto(f"{address}/{asked}")
-            violations = Axe().run(page).response["violations"]
-            serious = [
-                (each["id"], [node["html"] for node in each["nodes"]])
-                for each in violations
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert serious == []
+            assert serious_violations(page) == []
             if width == 390:
                 wide = page.evaluate("document.documentElement.scrollWidth")
                 assert wide <= width

@@ -134,7 +134,7 @@ def test_an_index_that_has_no_room_leaves_the_one_before(tmp_path: Path) -> None
             with pytest.raises(DiskFullError, match=f"{place}.*make room"):
                 make_index(warehouse, SAMPLE, place)
             assert find_index(place) == made
-            assert {each.name for each in place.iterdir()} == {"index.json", made.folder}
+            assert {each.name for each in place.iterdir()} == {"index.json", made.version}
             filler.unlink()
         changed(tmp_path / "data", "ro")
         with pytest.raises(OutputError, match="Read-only file system"):

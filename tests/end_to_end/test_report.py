@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from laion_pipeline.charts import CHARTS, render_chart
@@ -14,7 +13,7 @@ from laion_pipeline.quality.results import CheckResult, record_checks
 from laion_pipeline.report import EXTREMES_SHOWN, render_report
 from laion_pipeline.sources.sample.shards import generate_sample
 from tests.builders import SAMPLE, Row, load, make_tables, pair, pairs, tables, write_shard
-from tests.end_to_end.browser import browsing
+from tests.end_to_end.browser import browsing, serious_violations
 from tests.end_to_end.ui import eventually
 from tests.image_servers import answer, image, serving
 
@@ -100,13 +99,7 @@ def test_axe_finds_nothing_serious(scheme: str, width: int, page: Page) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     page.reload()
     page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
-    violations = Axe().run(page).response["violations"]
-    serious = [
-        (each["id"], [node["html"] for node in each["nodes"]])
-        for each in violations
-        if each["impact"] in ("serious", "critical")
-    ]
-    assert serious == []
+    assert serious_violations(page) == []
 
 
 def test_a_column_sorts_its_table_by_mouse_and_by_keyboard(page: Page) -> None:

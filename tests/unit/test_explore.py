@@ -218,7 +218,7 @@ def test_it_is_made_again_only_of_other_pairs(tmp_path: Path) -> None:
     warehouse = load_rows(tmp_path / "shards", pairs(5))
     second = make_index(warehouse, SAMPLE, place)
     assert (second.pairs, facts_of(explorer)) == (5, second)
-    assert {each.name for each in place.iterdir()} == {"index.json", second.folder}
+    assert {each.name for each in place.iterdir()} == {"index.json", second.version}
 
 
 def test_it_reads_while_a_run_writes(tmp_path: Path) -> None:
@@ -260,7 +260,7 @@ def facts_of(explorer: Explorer) -> IndexFacts:
 def test_an_index_that_cannot_be_read_is_told_of_in_a_line(tmp_path: Path) -> None:
     place = tmp_path / "index"
     facts = make_index(load_rows(tmp_path / "shards", pairs(3)), SAMPLE, place)
-    for file in (place / facts.folder).iterdir():
+    for file in (place / facts.version).iterdir():
         if file.suffix in (".store", ".fast", ".idx"):
             file.unlink()
     with pytest.raises(WarehouseError, match=r"the search index cannot be read: .*; delete this"):
@@ -270,7 +270,7 @@ def test_an_index_that_cannot_be_read_is_told_of_in_a_line(tmp_path: Path) -> No
     assert "delete this folder, and make it again" in page.text
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"folder": "x"}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{", '{"version": "x"}', "\x00"])
 def test_a_damaged_index_is_none_and_is_made_again(tmp_path: Path, text: str) -> None:
     place = tmp_path / "index"
     warehouse = load_rows(tmp_path / "shards", pairs(3))

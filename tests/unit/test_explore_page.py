@@ -71,7 +71,7 @@ def test_made_up_data_is_said_to_be(place: Path, tmp_path: Path) -> None:
     facts = find_index(place)
     assert facts is not None
     assert "Made-up data" not in TestClient(explore_app(place), base_url=SITE).get("/").text
-    (tmp_path / facts.folder).symlink_to(place / facts.folder)
+    (tmp_path / facts.version).symlink_to(place / facts.version)
     made_up = facts.model_copy(update={"made_up": True})
     (tmp_path / "index.json").write_text(made_up.model_dump_json())
     assert "Made-up data" in TestClient(explore_app(tmp_path), base_url=SITE).get("/").text
