@@ -36,7 +36,8 @@ def _term_curves(figure: Figure, tables: Tables) -> Drawing:
     for row in rows:
         if row["score"] == score:
             terms.setdefault((row["term_group"], row["term"]), []).append(row)
-    drawn = dict(list(terms.items())[:_MOST_PANELS])
+    # Those of which there is something to see come first.
+    drawn = dict(sorted(terms.items(), key=lambda each: not _known(each[1]))[:_MOST_PANELS])
     places = figure.subplots(
         -(-len(drawn) // _COLUMNS), _COLUMNS, sharex=True, sharey=True, squeeze=False
     )
@@ -74,7 +75,15 @@ def _draw(axes: Axes, term: str, group: str, steps: Sequence[Row]) -> None:
         transform=axes.transAxes,
     )  # fmt: skip
     if not known:
-        axes.text(0.5, 0.5, "too few", size=8, color=FAINT, ha="center", transform=axes.transAxes)
+        axes.text(
+            0.5,
+            0.62,
+            "too few captions",
+            size=8,
+            color=FAINT,
+            ha="center",
+            transform=axes.transAxes,
+        )
 
 
 def _known(steps: Sequence[Row]) -> list[Row]:
@@ -124,7 +133,10 @@ def _finding(terms: Mapping[tuple[str, str], Sequence[Row]], score: str) -> str:
     ]
     distance, term, high = max(sure, default=(0.0, "", {}), key=lambda each: each[0])
     if distance <= 0:
-        return f"At the highest {score}, no term is surely more or less frequent than overall"
+        return (
+            f"At the highest {score}, no term is surely more or less frequent than in all pairs,"
+            " which is relative to what the release kept"
+        )
     return (
         f"At {score} {high['score_from']:g} to {high['score_to']:g},"
         f" '{displayable(term, _NAME_CHARACTERS)}' is {high['lift']:.2g} times as frequent as in"
