@@ -69,7 +69,7 @@ def _without_what_is_made(root: Path) -> None:
     [
         pytest.param(
             _nothing,
-            ("faketime", "-f", "-3h"),
+            ("faketime", "-f", "-27h"),
             ["tables/release_history.parquet is another"],  # its revisions are in order of time
             id="the clock goes back",
             marks=pytest.mark.skipif(

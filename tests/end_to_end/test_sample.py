@@ -40,7 +40,7 @@ with duckdb.connect(sys.argv[1], read_only=True) as found:
     rows = [found.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in tables]
     print(json.dumps([duckdb.__version__, dict(zip(tables, rows))]))
 """
-NOT_OURS = {".git", ".venv", "tests", "docs", "bench", "__pycache__"}
+NOT_OURS = {".git", ".venv", ".hypothesis", "tests", "docs", "bench", "__pycache__"}
 
 
 def listing_of_the_repository() -> set[str]:
