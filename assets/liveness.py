@@ -13,6 +13,7 @@ import dagster as dg
 from dagster import DagsterRunStatus
 from dagster._core.launcher import CheckRunHealthResult, DefaultRunLauncher, WorkerStatus
 
+from assets.interrupts import INTERRUPTED
 from laion_pipeline.common.locks import is_locked, locked
 
 # From when Dagster knows of a run until it holds its lock, and from when it lets go until
@@ -45,6 +46,18 @@ def kept_alive(instance: dg.DagsterInstance, run_id: str, program: str) -> Itera
             _HELD.discard(lock)
             with suppress(OSError):  # the folder may have gone meanwhile, and the lock with it
                 _ended(lock).touch()
+
+
+@contextmanager
+def canceled_if_interrupted(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Mark a run as canceled that an interrupt ends where Dagster has not, as before its start."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        run = instance.get_run_by_id(run_id)
+        if run is not None and not run.is_finished:
+            instance.report_run_canceled(run, message=INTERRUPTED)
+        raise
 
 
 class RunLauncher(DefaultRunLauncher):

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 from assets.definitions import defs
 from assets.home import open_instance
-from assets.liveness import fail_dead_runs, kept_alive
+from assets.liveness import canceled_if_interrupted, fail_dead_runs, kept_alive
 from assets.outcome import outcome_of_run
 from assets.resources import PROGRAM_TAG, RELEASE_TAG
 from laion_pipeline.outcome import Outcome
@@ -23,7 +23,7 @@ def materialize_everything(session: Session) -> Outcome:
         gc.freeze()  # what is loaded by now stays, and takes long to be gone through
         job = defs.resolve_implicit_global_asset_job_def()
         run_id = str(uuid4())
-        with kept_alive(instance, run_id, PROGRAM):
+        with kept_alive(instance, run_id, PROGRAM), canceled_if_interrupted(instance, run_id):
             job.execute_in_process(
                 instance=instance,
                 run_id=run_id,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -129,6 +130,27 @@ def test_it_is_held_from_before_dagster_knows_of_it(
         with pytest.raises(KeyError):
             materialize_everything(session)
     assert held == [(True, False)] * 3
+
+
+def test_one_that_is_interrupted_before_it_started_is_canceled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = dg.DagsterInstance.create_run_for_job
+
+    def interrupted(*arguments: Any, **named: Any) -> dg.DagsterRun:
+        made(*arguments, **named)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dg.DagsterInstance, "create_run_for_job", interrupted)
+    with configured(tmp_path / "data", None, "sample"):
+        session = Session.open()
+        session.paths.dagster.mkdir(parents=True)
+        monkeypatch.setenv("DAGSTER_HOME", str(session.paths.dagster))
+        with pytest.raises(KeyboardInterrupt):
+            materialize_everything(session)
+        with dg.DagsterInstance.get() as instance:
+            (run,) = instance.get_runs()
+    assert run.status == DagsterRunStatus.CANCELED
 
 
 @pytest.mark.parametrize("fails", [False, True])
