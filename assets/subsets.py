@@ -16,6 +16,7 @@ from laion_pipeline.releases.intervals import Interval
 from laion_pipeline.session import Session
 from laion_pipeline.subsets.export import PAIRS, Export
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.host_consent import HostConsent
 from laion_pipeline.subsets.preview import QUANTILES, Preview
 from laion_pipeline.subsets.subset import Subset
 from laion_pipeline.subsets.telling import told_examples
@@ -115,7 +116,20 @@ def _metadata(made: Export, session: Session) -> dict[str, Any]:
         "path": dg.MetadataValue.path(made.folder),
         **{name: file_link(session, made.folder / name) for name in (PAIRS, MANIFEST)},
         "files": table_of([{"file": n, "sha256": digest} for n, digest in made.files.items()]),
+        **_consent(made.consent),
         **_preview(made.preview),
+    }
+
+
+def _consent(consent: HostConsent | None) -> dict[str, Any]:
+    if consent is None:
+        return {}
+    share = consent.refusing_share
+    return {
+        "hosts_asked": consent.hosts,
+        "hosts_that_did_not_say": consent.silent,
+        "hosts_that_say_no": consent.refusing,
+        **({} if share is None else {"share_of_hosts_that_say_no": rounded(share)}),
     }
 
 

@@ -111,8 +111,9 @@ def _export(asked: argparse.Namespace) -> str:
 
 def _written(made: Export) -> str:
     files = ", ".join([*made.files, MANIFEST])
+    consent = "" if made.consent is None else f"{made.consent.told()}\n"
     return (
-        f"{made.pairs:,} pairs in {made.folder}: {files}\n"
+        f"{made.pairs:,} pairs in {made.folder}: {files}\n{consent}"
         f"README.md says how to download their images with img2dataset"
     )
 

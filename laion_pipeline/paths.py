@@ -22,6 +22,7 @@ class Paths:
         self.quarantine = self.tables / "quarantine.parquet"
         self.thumbnails = self.tables / "extreme_thumbnails.parquet"
         self.downloads = self.tables / "downloads.parquet"
+        self.host_consent = self.tables / "host_consent.parquet"  # what hosts say may be used
         self.search_index = root / "search_index"  # what Explore searches
         self.charts = root / "charts"  # as PNG and SVG
         self.data_docs = root / "data_docs"  # Great Expectations' pages about each validation

@@ -86,7 +86,9 @@ class Servers:
         time.sleep(0.005)
         with self._lock:
             self._now -= 1
-        self.answers.get(path, answer(status="404 Not Found"))(connection)
+        host = asked.partition(b"\r\nHost: ")[2].partition(b"\r\n")[0].decode()
+        every = self.answers.get(path, answer(status="404 Not Found"))
+        self.answers.get(f"{host}{path}", every)(connection)
 
 
 class _ToLoopback(httpcore2.SyncBackend):
@@ -109,7 +111,7 @@ class _ToLoopback(httpcore2.SyncBackend):
 
 @contextmanager
 def serving(answers: Mapping[str, Answer], tls: ssl.SSLContext | None = None) -> Iterator[Servers]:
-    """A server that answers each path in its way, and any other with 404."""
+    """A server that answers each path in its way, or a path of a host, and any other with 404."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         servers = Servers(listener.getsockname()[1], answers)
 

@@ -8,6 +8,8 @@ from laion_pipeline import __version__
 AGENT = "laion-pipeline"
 USER_AGENT = f"{AGENT}/{__version__} (small copies of a few images, to audit a dataset)"
 
+# The usage that training is, of the IETF's AI preferences.
+TRAIN = "train-ai"
 _AGAINST = frozenset({"noai", "noimageai", "noindex", "noml", "none"})
 # Directives of X-Robots-Tag with a value after a colon, where others have a program's name before.
 _WITH_VALUE = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
@@ -23,8 +25,8 @@ def refusal(headers: Iterable[tuple[str, str]]) -> str:
         match name.casefold():
             case "x-robots-tag" if against := _AGAINST.intersection(_directives(value)):
                 return f"X-Robots-Tag: {min(against)}"
-            case "content-usage" if _usages(value).get("train-ai") == "n":
-                return "Content-Usage: train-ai=n"
+            case "content-usage" if reserves(value):
+                return f"Content-Usage: {TRAIN}=n"
     return ""
 
 
@@ -41,10 +43,13 @@ def _directives(value: str) -> Iterator[str]:
             yield directive
 
 
-def _usages(value: str) -> dict[str, str]:
-    """What each usage is set to, without parameters; of several the last counts (RFC 9651)."""
-    usages = {}
-    for member in value.casefold().split(","):
+def reserves(usages: str) -> bool:
+    """Whether usages, as `Content-Usage` has them, are against training.
+
+    Parameters say nothing of it, and of several members the last counts (RFC 9651).
+    """
+    settings = {}
+    for member in usages.casefold().split(","):
         usage, _, setting = member.partition(";")[0].partition("=")
-        usages[usage.strip()] = setting.strip()
-    return usages
+        settings[usage.strip()] = setting.strip()
+    return settings.get(TRAIN) == "n"

@@ -11,9 +11,13 @@ _CHARACTERS = 200
 
 
 class NoImageError(Exception):
-    """There is no image, of which kind of `failure`, and why in words fit to be shown."""
+    """There is no image, of which kind of `failure`, and why in words fit to be shown.
 
-    def __init__(self, failure: Failure, reason: str) -> None:
+    `status` is that of HTTP, where an answer's status is why.
+    """
+
+    def __init__(self, failure: Failure, reason: str, status: int | None = None) -> None:
         self.reason = displayable(reason, _CHARACTERS)
         super().__init__(f"{failure}: {self.reason}")
         self.failure: Failure = failure
+        self.status = status

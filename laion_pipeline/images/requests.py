@@ -29,7 +29,6 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _OK = 200
 _HEADERS = [
     (b"User-Agent", USER_AGENT.encode()),
-    (b"Accept", b"image/*"),
     (b"Accept-Encoding", b"identity"),
     (b"Connection", b"close"),
 ]
@@ -65,15 +64,27 @@ class Network:
 
 
 def fetch(url: str, network: Network) -> bytes:
-    """What is at an address, redirects followed.
+    """The image at an address, redirects followed.
 
     Raises NoImageError where there is nothing, it may not be asked for, or it is too much.
     """
+    return _followed(url, network, of_image=True)
+
+
+def fetch_text(url: str, network: Network) -> str:
+    """The text at an address, redirects followed, whatever it says of its own use.
+
+    Raises NoImageError as `fetch` does.
+    """
+    return _followed(url, network, of_image=False).decode("utf-8-sig", "replace")
+
+
+def _followed(url: str, network: Network, *, of_image: bool) -> bytes:
     target = _parsed(url)
     for _ in range(MOST_REDIRECTS + 1):
         _require_web(target)
         with network.turn_at(target.host):
-            answer = _ask(target, network)
+            answer = _ask(target, network, of_image=of_image)
         if isinstance(answer, bytes):
             return answer
         target = _parsed(answer, target)
@@ -96,7 +107,7 @@ def _require_web(url: httpx2.URL) -> None:
         raise NoImageError("dead", "no address: it names no host")
 
 
-def _ask(url: httpx2.URL, network: Network) -> bytes | str:
+def _ask(url: httpx2.URL, network: Network, *, of_image: bool) -> bytes | str:
     """What a server answers: a body, or the address that it redirects to."""
     deadline = time.monotonic() + network.most_seconds
     place = httpcore2.URL(
@@ -115,28 +126,32 @@ def _ask(url: httpx2.URL, network: Network) -> bytes | str:
             pool.stream(
                 "GET",
                 place,
-                headers=[(b"Host", url.netloc), *_HEADERS],
+                headers=[
+                    (b"Host", url.netloc),
+                    (b"Accept", b"image/*" if of_image else b"*/*"),
+                    *_HEADERS,
+                ],
                 extensions={"timeout": dict.fromkeys(("connect", "read", "write", "pool"), 5.0)},
             ) as response,
         ):
-            return _answer(response)
+            return _answer(response, of_image=of_image)
     except httpcore2.TimeoutException as error:
         raise NoImageError("dead", "no answer in time") from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError, OSError, UnicodeError) as error:
         raise NoImageError("dead", _words(error)) from error
 
 
-def _answer(response: httpcore2.Response) -> bytes | str:
+def _answer(response: httpcore2.Response, *, of_image: bool) -> bytes | str:
     headers = [
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers
     ]
     said = {name.casefold(): value for name, value in headers}
-    if against := refusal(headers):
+    if of_image and (against := refusal(headers)):
         raise NoImageError("opted out", against)
     if response.status in _REDIRECTS and "location" in said:
         return said["location"]
     if response.status != _OK:
-        raise NoImageError("dead", f"HTTP {response.status}")
+        raise NoImageError("dead", f"HTTP {response.status}", response.status)
     if (packed := said.get("content-encoding", "identity").casefold()) != "identity":
         raise NoImageError("unusable", f"packed as {packed}, which was not asked for")
     body = bytearray()

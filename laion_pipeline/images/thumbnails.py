@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from laion_pipeline.common.background import in_background
+from laion_pipeline.images.at_once import each_at_once
 from laion_pipeline.images.failures import Failure, NoImageError
 from laion_pipeline.images.raster import small_image
 from laion_pipeline.warehouse.connections import Warehouse
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OUTCOMES = ("image", *get_args(Failure))
-_AT_A_TIME = 16
 _URLS = "SELECT DISTINCT url FROM score_extremes WHERE rank <= ? ORDER BY url"
 _SCHEMA = pa.schema(
     [
@@ -115,23 +113,10 @@ def read_thumbnails(path: Path) -> Mapping[str, Thumbnail]:
 
 def fetch_all(urls: Sequence[str], network: "Network") -> Mapping[str, Thumbnail]:
     """What comes of asking for the images at these addresses, by address."""
-    waiting: SimpleQueue[str] = SimpleQueue()
-    for url in sorted(urls, key=lambda url: url[::-1]):  # so that hosts take turns
-        waiting.put(url)
-    fetched: dict[str, Thumbnail] = {}
-
-    def work() -> None:
-        while True:
-            try:
-                url = waiting.get_nowait()
-            except Empty:
-                return
-            fetched[url] = _fetch_one(url, network)
-
-    # In the background, so that whoever stops us need not wait for a server that is slow.
-    for worker in [in_background(work) for _ in range(min(_AT_A_TIME, len(urls)))]:
-        worker.result()
-    return fetched
+    # In an order in which hosts take turns.
+    return each_at_once(
+        sorted(urls, key=lambda url: url[::-1]), lambda url: _fetch_one(url, network)
+    )
 
 
 def _fetch_one(url: str, network: "Network") -> Thumbnail:

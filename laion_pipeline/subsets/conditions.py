@@ -156,7 +156,7 @@ def _opt_outs(chosen: SubsetFilter) -> Iterator[Condition]:
             f"{HOST} NOT IN (SELECT host FROM (SELECT DISTINCT {HOST} AS host FROM {CHOSEN})"
             f" WHERE {listed_there})",
             on="lists",
-            lists={"opt_out_hosts": _names(names)},
+            lists={"opt_out_hosts": names_table(names)},
         )
     if chosen.opt_out_urls:
         urls = [url for path in chosen.opt_out_urls for url in read_urls(path)]
@@ -164,7 +164,7 @@ def _opt_outs(chosen: SubsetFilter) -> Iterator[Condition]:
             f"address has not opted out ({len(urls):,} addresses)",
             "url NOT IN (SELECT name FROM opt_out_urls)",
             on="lists",
-            lists={"opt_out_urls": _names(urls)},
+            lists={"opt_out_urls": names_table(urls)},
         )
 
 
@@ -182,5 +182,6 @@ def _known_dead(chosen: SubsetFilter, connection: duckdb.DuckDBPyConnection) -> 
     )
 
 
-def _names(names: Sequence[str]) -> pa.Table:
+def names_table(names: Sequence[str]) -> pa.Table:
+    """A list of names as a table that SQL can look them up in."""
     return pa.table({"name": pa.array(names, pa.string())})

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,12 +15,14 @@ from laion_pipeline import __version__
 from laion_pipeline.common.files import sha256_of, workplace
 from laion_pipeline.common.manifests import digests, put_in_place
 from laion_pipeline.errors import WarehouseError
+from laion_pipeline.images.hosts import HostRules
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.card import card
 from laion_pipeline.subsets.conditions import CHOSEN
 from laion_pipeline.subsets.croissant import croissant
 from laion_pipeline.subsets.filter import SubsetFilter
 from laion_pipeline.subsets.formats import BATCH_ROWS, FORMATS
+from laion_pipeline.subsets.host_consent import HostConsent, leave_consenting
 from laion_pipeline.subsets.preview import Preview, preview_of
 from laion_pipeline.subsets.selecting import Selected, select
 from laion_pipeline.warehouse.provenance import Provenance
@@ -35,11 +37,15 @@ _COLUMNS = ("url", "caption", "width", "height", "similarity", "punsafe", "pwate
 
 @dataclass(frozen=True)
 class Export:
-    """What was written: the folder, its files with their SHA-256, and a look at the pairs."""
+    """What was written: the folder, its files with their SHA-256, and a look at the pairs.
+
+    `consent` is what hosts said, where they were asked.
+    """
 
     folder: Path
     files: Mapping[str, str]
     preview: Preview
+    consent: HostConsent | None = None
 
     @property
     def pairs(self) -> int:
@@ -48,13 +54,18 @@ class Export:
 
 
 def export(
-    connection: duckdb.DuckDBPyConnection, chosen: SubsetFilter, release: Release, folder: Path
+    connection: duckdb.DuckDBPyConnection,
+    chosen: SubsetFilter,
+    release: Release,
+    folder: Path,
+    said: Mapping[str, HostRules] | None = None,
 ) -> Export:
     """Write the subset that a filter makes of an open warehouse into `folder`.
 
     Beside Parquet in the filter's formats too. The same filter on the same rows gives the
-    same bytes, with the same versions of the libraries. What an export before left there is
-    replaced, and nothing else; until it is whole there is no manifest.
+    same bytes, with the same versions of the libraries, and where hosts were asked with the same
+    that they `said`. What an export before left there is replaced, and nothing else; until it is
+    whole there is no manifest.
 
     Raises SettingsError where the filter is not for this release, WarehouseError where no pair is
     left, and OutputError when the folder cannot be written.
@@ -65,6 +76,11 @@ def export(
         raise WarehouseError(
             f"{chosen.name}: no pair is left; see with preview after which condition there are none"
         )
+    if said is not None:
+        steps, consent = leave_consenting(connection, said)
+        selected = replace(selected, steps=[*selected.steps, *steps], consent=consent)
+        if not selected.pairs:
+            raise WarehouseError(f"{chosen.name}: no pair is left by its hosts: {consent.told()}")
     return write(connection, selected, release, provenance, folder)
 
 
@@ -94,7 +110,8 @@ def write(
         files = digests(made)
         put_in_place(made, folder, _manifest(provenance, selected, files))
     logger.info("%s: %s pairs in %s", selected.name, f"{selected.pairs:,}", folder)
-    return Export(folder, files, preview_of(connection, selected, release, provenance))
+    shown = preview_of(connection, selected, release, provenance)
+    return Export(folder, files, shown, selected.consent)
 
 
 def _write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
@@ -173,6 +190,7 @@ def _manifest(
             {"condition": step.words, "pairs": step.pairs, "sql": step.sql, "values": step.values}
             for step in selected.steps
         ],
+        **_consent(selected.consent),
         "pairs": selected.pairs,
         "files": files,
         "versions": {
@@ -180,3 +198,10 @@ def _manifest(
             **{name: version(name) for name in ("duckdb", "pyarrow")},
         },
     }
+
+
+def _consent(consent: HostConsent | None) -> Mapping[str, Any]:
+    if consent is None:
+        return {}
+    asked = [f"{time:%Y-%m-%dT%H:%M:%SZ}" for time in consent.asked]
+    return {"host_consent": {**asdict(consent), "asked": asked}}

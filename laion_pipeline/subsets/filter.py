@@ -31,6 +31,9 @@ class SubsetFilter(BaseModel):
     cleaned release no longer has, where one was compared. `aspect_ratio` is width to height,
     `longer_to_shorter` that of the longer side to the shorter.
 
+    With `host_consent` the hosts of its pairs, after `limit`, are asked as it is exported; pairs
+    are left out that their host does not want to be used, and those whose host did not say.
+
     It is written in the `formats` beside Parquet. `train_size`, in px, is what images are resized
     to when they are downloaded, and the size of the buckets in the files of trainers.
     """
@@ -62,6 +65,7 @@ class SubsetFilter(BaseModel):
     opt_out_hosts: tuple[Path, ...] = ()
     without_dead_links: bool = False
     without_removed: bool = True
+    host_consent: bool = False
     order: str = "random"
     seed: int = Field(default=0, ge=0, lt=2**63)
     limit: int | None = Field(default=None, ge=1)

@@ -1,7 +1,7 @@
 """The pairs that are kept so far, in a temporary table, and what each step leaves of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -91,6 +91,19 @@ def _place(chosen: SubsetFilter, release: Release, *, bare: bool) -> str:
     return f"{{'by': {value}, 'then': {mixed}, 'last': {last}}}"
 
 
+def left_by(
+    connection: duckdb.DuckDBPyConnection, words: str, kept: str, values: Sequence[str] = ()
+) -> Step:
+    """What is left in `CHOSEN` where `kept` is true; the others go."""
+    connection.execute(f"DELETE FROM {CHOSEN} WHERE ({kept}) IS NOT TRUE", values)
+    return Step(words, _rows(connection), sql=kept, values=values)
+
+
+def _rows(connection: duckdb.DuckDBPyConnection) -> int:
+    ((rows,),) = connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
+    return int(rows)
+
+
 class Kept:
     """The pairs in `CHOSEN`, of which each step leaves some; each may stand for several."""
 
@@ -147,11 +160,7 @@ class Kept:
 
     def stand_for(self, pairs: int) -> None:
         """Let those that are kept stand for so many, so that no step can leave more."""
-        self._each = max(1.0, pairs / max(1, self._rows()))
-
-    def _rows(self) -> int:
-        ((rows,),) = self._connection.execute(f"SELECT count(*) FROM {CHOSEN}").fetchall()
-        return int(rows)
+        self._each = max(1.0, pairs / max(1, _rows(self._connection)))
 
     def reached(self, conditions: Sequence[Condition]) -> Sequence[Step]:
         """What the conditions leave that `fill` was given: the last one first, then the later."""
@@ -171,8 +180,8 @@ class Kept:
 
     def step(self, words: str, kept: str = "true", values: Sequence[str] = ()) -> Step:
         """What is left of them where `kept` is true."""
-        self._connection.execute(f"DELETE FROM {CHOSEN} WHERE ({kept}) IS NOT TRUE", values)
-        return Step(words, round(self._rows() * self._each), self._each > 1, kept, values)
+        left = left_by(self._connection, words, kept, values)
+        return replace(left, pairs=round(left.pairs * self._each), about=self._each > 1)
 
     def first(self, limit: int, order: str, pairs: int, *, cut: bool) -> Step:
         """The first ones of the subset; the others are left out where it is to be `cut`."""

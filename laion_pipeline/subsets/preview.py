@@ -1,7 +1,7 @@
 """A look at a subset before it is written: what each condition leaves, and what is in it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import duckdb
 
@@ -51,7 +51,8 @@ class Preview:
     commonest, `examples` its first pairs in its order. Where `every` is not 1 they are those of one
     pair of so many; those of `hosts`, `characters` and `words` of `looked_at` pairs, where that is
     not None. `live` is the share of its links that can be expected to lead to an image, by the
-    results of downloads; None where there are none.
+    results of downloads; None where there are none. With `hosts_unasked`, an export asks hosts for
+    their consent first, and may have fewer pairs.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Preview:
     live: float | None
     examples: Sequence[Row]
     unsafe_from: float
+    hosts_unasked: bool = False
 
     @property
     def pairs(self) -> int:
@@ -81,7 +83,8 @@ def preview(
     """
     provenance = Provenance.read(connection)
     selected = select(connection, chosen, release, _MOST_ROWS, _BARE_FROM)
-    return preview_of(connection, selected, release, provenance)
+    shown = preview_of(connection, selected, release, provenance)
+    return replace(shown, hosts_unasked=chosen.host_consent)
 
 
 def preview_of(

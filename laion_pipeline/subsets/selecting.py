@@ -11,6 +11,7 @@ from laion_pipeline.releases.columns import SCORES
 from laion_pipeline.releases.release import Release
 from laion_pipeline.subsets.conditions import CHOSEN, Condition, conditions_of
 from laion_pipeline.subsets.filter import SubsetFilter
+from laion_pipeline.subsets.host_consent import HostConsent
 from laion_pipeline.subsets.keeping import Kept, Step, counted
 
 _KEYS = {
@@ -32,7 +33,7 @@ class Selected:
     In `CHOSEN` is one pair of `every` that the last step left; `limit` is that of the subset where
     they are not cut to it. Where they are `bare`, it has their numbers only, and in `row` where
     they are in `pairs`. `recorded` is what a manifest has of the filter, `formats` and `train_size`
-    are the filter's.
+    are the filter's. `consent` is what hosts said, where they were asked.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Selected:
     every: int = 1
     limit: int | None = None
     bare: bool = False
+    consent: HostConsent | None = None
 
     @property
     def pairs(self) -> int:

@@ -20,6 +20,8 @@ def told(shown: Preview) -> str:
         f"{step.pairs:>13,}  {100 * step.pairs / of:8.3f} %"
         for step in shown.steps
     ]
+    if shown.hosts_unasked:
+        lines += ["", "hosts are asked for their consent at export, which may leave fewer"]
     if shown.every > 1:
         lines += ["", f"what follows is of one pair in {shown.every:,}"]
     if shown.looked_at is not None and shown.hosts:

@@ -1,14 +1,17 @@
 """A subset from the Launchpad: what is given there is written, looked at and checked."""
 
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import pyarrow.parquet as pq
 import pytest
+import trustme
 
 from laion_pipeline.sources.sample.shards import generate_sample
 from laion_pipeline.subsets.verifying import CHECKED
+from tests.image_servers import answer, serving
 from tests.orchestration.runs import INGEST, RELEASE, configured, run
 
 pytestmark = pytest.mark.slow
@@ -61,6 +64,31 @@ def test_a_filter_is_written_shown_and_checked(data: Path, tmp_path: Path) -> No
     assert {name: done.checks[f"subset.{name}"].passed for name in CHECKED} == dict.fromkeys(
         CHECKED, True
     )
+
+
+def test_hosts_are_asked_where_the_filter_has_it_so(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts = ["us.stock.example", "cdn.shop.example"]
+    given = {"name": "asked", "host_consent": True, "hosts_allowed": hosts}
+    answers = {"us.stock.example/robots.txt": answer(b"User-agent: *\nDisallow: /")}
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("host.example").configure_cert(tls)
+    trusting = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trusting.check_hostname = False
+    authority.configure_trust(trusting)
+    with serving(answers, tls) as servers:
+        over = servers.network(certificates=lambda: trusting)
+        monkeypatch.setattr("laion_pipeline.images.requests.Network", lambda: over)
+        done = run(SUBSET, config={"subset": given})
+    assert done.success
+    told = done.metadata["subset"]
+    urls = pq.read_table(data / RELEASE / "exports" / "asked" / "pairs.parquet")["url"].to_pylist()
+    assert told["dagster/row_count"] == len(urls) > 0
+    assert not [url for url in urls if "//us.stock.example/" in url]
+    assert (told["hosts_that_say_no"], told["hosts_that_did_not_say"]) == (1, 0)
+    assert (told["hosts_asked"], told["share_of_hosts_that_say_no"]) == (2, 0.5)
 
 
 @pytest.mark.parametrize(
