@@ -1,6 +1,5 @@
 """What hosts say of the use of all that is there: asked once each, and kept for a day."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from laion_pipeline.common.files import published
+from laion_pipeline.common.progress import percent_bar
 from laion_pipeline.images.at_once import each_at_once
 from laion_pipeline.images.consent import AGENT
 from laion_pipeline.images.failures import NoImageError
@@ -20,8 +20,6 @@ from laion_pipeline.images.tdmrep import Reservations
 
 if TYPE_CHECKING:
     from laion_pipeline.images.requests import Network
-
-logger = logging.getLogger(__name__)
 
 # Whom the rules of robots.txt are asked about: what downloads images, and this program.
 PROGRAMS = ("img2dataset", AGENT)
@@ -77,7 +75,8 @@ def rules_of(
 ) -> Mapping[str, HostRules]:
     """What hosts say, each asked by its scheme of `schemes`, http or https.
 
-    Those that answered within a day are not asked again. All that is known is kept at `path`.
+    Those that answered within a day are not asked again. All that is known is kept at `path`, also
+    where it is interrupted.
 
     Raises OutputError when it cannot be written.
     """
@@ -92,10 +91,19 @@ def rules_of(
     }
     asked = [host for host in schemes if host not in fresh]
     if asked:
-        logger.info("asking %s hosts what they allow", f"{len(asked):,}")
         over = network or Network()
-        known |= each_at_once(asked, lambda host: _ask(host, schemes[host], over))
-        _keep([known[host] for host in sorted(known)], path)
+        answered: list[str] = []
+
+        def ask(host: str) -> None:
+            known[host] = _ask(host, schemes[host], over)
+            answered.append(host)
+
+        what = f"asking {len(asked):,} hosts"
+        try:
+            with percent_bar(what, lambda: 100 * len(answered) / len(asked)):
+                each_at_once(asked, ask)
+        finally:  # whoever interrupts it need not ask all of them again
+            _keep(sorted(known.values(), key=lambda said: said.host), path)
     return {host: known[host] for host in schemes}
 
 

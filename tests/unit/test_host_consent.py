@@ -1,7 +1,10 @@
 """What hosts say of the use of their images leaves pairs out of an export, where that is asked."""
 
 import json
+import signal
 import socket
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -160,6 +163,33 @@ def test_no_host_is_asked_by_a_preview_or_without_the_field(
     monkeypatch.setenv("LAION_DATA_DIR", str(data))
     assert main(["subset", "preview", str(file)]) == 0
     assert "hosts are asked for their consent at export" in capsys.readouterr().out
+
+
+def test_who_interrupts_it_keeps_what_hosts_have_said(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Paths(data / "sample").host_consent
+    asked_last = threading.Event()
+
+    def interrupts(connection: socket.socket) -> None:
+        while servers.asked.count("/.well-known/tdmrep.json") < 1:
+            time.sleep(0.01)
+        time.sleep(0.2)  # until that answer is read
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        asked_last.wait(5)
+        connection.close()
+
+    file = tmp_path / "asked.toml"
+    file.write_text('host_consent = true\nhosts_allowed = ["plain.example", "page.example"]\n')
+    monkeypatch.setenv("LAION_RELEASE", "sample")
+    monkeypatch.setenv("LAION_DATA_DIR", str(data))
+    with serving({"page.example/robots.txt": interrupts}) as servers:
+        over = servers.network()
+        monkeypatch.setattr("laion_pipeline.images.requests.Network", lambda: over)
+        assert main(["subset", "export", str(file)]) == 1
+        asked_last.set()
+    assert capsys.readouterr().err == "error: interrupted\n"
+    assert pq.read_table(kept)["host"].to_pylist() == ["plain.example"]
 
 
 def test_too_many_hosts_are_not_asked(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
