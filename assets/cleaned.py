@@ -6,7 +6,7 @@ from assets.resources import Laion
 from laion_pipeline.warehouse.cleaned import hold_cleaned
 
 
-@dg.asset(deps=["pairs"], group_name="ingest")
+@dg.asset(deps=["pairs"], group_name="safety")
 def cleaned_hashes(laion: Laion) -> dg.MaterializeResult[None]:
     """The hashes of valid pairs that a cleaned release, such as Re-LAION, still has.
 

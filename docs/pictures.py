@@ -15,6 +15,7 @@ from tests.end_to_end.ui import Ui, serving
 
 DOCS = Path(__file__).resolve().parent
 GROUPS = ("ingest",)
+MARGIN_PX = 12
 SETTLED_MILLISECONDS = 5000  # the UI lays out and draws by degrees
 
 
@@ -43,10 +44,22 @@ def _photograph_graph(page: Page, ui: Ui) -> None:
     page.goto(f"{ui.address}/asset-groups?expanded={expanded}")
     page.get_by_text("report").first.wait_for()
     page.wait_for_timeout(SETTLED_MILLISECONDS)
+    # Without menus and margins: what is drawn, as far as there are boxes.
+    left, top, right, bottom = page.evaluate(
+        """() => {
+            const boxes = [...document.querySelectorAll("foreignObject")]
+                .map(each => each.getBoundingClientRect()).filter(box => box.width > 0);
+            return [Math.min(...boxes.map(b => b.left)), Math.min(...boxes.map(b => b.top)),
+                    Math.max(...boxes.map(b => b.right)), Math.max(...boxes.map(b => b.bottom))];
+        }"""
+    )
     page.screenshot(
         path=DOCS / "asset-graph.png",
-        clip={"x": 570, "y": 455, "width": 1380, "height": 830},  # without menus and margins
-    )
+        clip={
+            "x": left - MARGIN_PX, "y": top - MARGIN_PX,
+            "width": right - left + 2 * MARGIN_PX, "height": bottom - top + 2 * MARGIN_PX,
+        },
+    )  # fmt: skip
 
 
 def _photograph_check(page: Page, ui: Ui) -> None:
