@@ -50,7 +50,7 @@ def main() -> None:
 
 @contextmanager
 def _served() -> Iterator[str]:
-    command = [sys.executable, "-m", "laion_pipeline.command", "explore", "--port", "3001"]
+    command = [sys.executable, "-m", "laion_pipeline", "explore", "--port", "3001"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr
         try:

@@ -67,9 +67,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except LaionError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        return 1
     except BrokenPipeError:  # whoever read has stopped, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -135,7 +132,3 @@ def _presets(_: argparse.Namespace) -> str:
         f"{name:{wide}}  {preset.about}{f' ({preset.source})' if preset.source else ''}"
         for name, preset in PRESETS.items()
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

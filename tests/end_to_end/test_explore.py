@@ -30,7 +30,7 @@ def address(tmp_path: Path) -> Iterator[str]:
     make_index(load(paths.shards, file=paths.warehouse), SAMPLE, paths.search_index)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    command = [sys.executable, "-m", "laion_pipeline.command", "explore", "--port", str(port)]
+    command = [sys.executable, "-m", "laion_pipeline", "explore", "--port", str(port)]
     given = environment(tmp_path, release="sample", data_dir=str(tmp_path))
     program = subprocess.Popen(command, cwd=tmp_path, env=given, stderr=subprocess.PIPE, text=True)
     assert program.stderr is not None
@@ -78,7 +78,7 @@ def test_a_person_looks_around_without_scripts(address: str, tmp_path: Path) -> 
     assert all(url.startswith((address, "data:")) for url in asked)
     (tmp_path / "mine.toml").write_text(text)
     shown = subprocess.run(
-        [sys.executable, "-m", "laion_pipeline.command", "subset", "preview", "mine.toml"],
+        [sys.executable, "-m", "laion_pipeline", "subset", "preview", "mine.toml"],
         cwd=tmp_path, capture_output=True, text=True, check=True,
         env=environment(tmp_path, release="sample", data_dir=str(tmp_path)),
     )  # fmt: skip

@@ -106,7 +106,7 @@ def _in_one_line(command: list[str], place: Path, words: str) -> None:
 
 def _run(command: list[str], place: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "laion_pipeline.command", *command],
+        [sys.executable, "-m", "laion_pipeline", *command],
         cwd=PROJECT, env=environment(place, release=RELEASE),
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -65,7 +65,7 @@ class Place:
 
     def subset(self, *words: str | Path) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", "laion_pipeline.command", "subset", *words],
+            [sys.executable, "-m", "laion_pipeline", "subset", *words],
             cwd=self._root, env=environment(self._root, release="sample"),
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import laion_pipeline
-from laion_pipeline.command import main
+from laion_pipeline.__main__ import run
 from laion_pipeline.errors import SettingsError, WarehouseError
 from laion_pipeline.paths import Paths
 from laion_pipeline.subsets import host_consent
@@ -161,7 +161,7 @@ def test_no_host_is_asked_by_a_preview_or_without_the_field(
     file.write_text("host_consent = true\n")
     monkeypatch.setenv("LAION_RELEASE", "sample")
     monkeypatch.setenv("LAION_DATA_DIR", str(data))
-    assert main(["subset", "preview", str(file)]) == 0
+    assert run(["subset", "preview", str(file)]) == 0
     assert "hosts are asked for their consent at export" in capsys.readouterr().out
 
 
@@ -186,7 +186,7 @@ def test_who_interrupts_it_keeps_what_hosts_have_said(
     with serving({"page.example/robots.txt": interrupts}) as servers:
         over = servers.network()
         monkeypatch.setattr("laion_pipeline.images.requests.Network", lambda: over)
-        assert main(["subset", "export", str(file)]) == 1
+        assert run(["subset", "export", str(file)]) == 1
         asked_last.set()
     assert capsys.readouterr().err == "error: interrupted\n"
     assert pq.read_table(kept)["host"].to_pylist() == ["plain.example"]

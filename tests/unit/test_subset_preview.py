@@ -166,7 +166,7 @@ def test_a_file_or_a_warehouse_that_is_not_there(
 
 
 def test_a_reader_may_stop_before_the_end() -> None:
-    command = [sys.executable, "-m", "laion_pipeline.command", "subset", "presets"]
+    command = [sys.executable, "-m", "laion_pipeline", "subset", "presets"]
     reader, writer = os.pipe()
     os.close(reader)
     ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False)
