@@ -25,7 +25,9 @@ def main() -> None:
         place = Path(folder)
         with (
             receiving() as receiver,
-            serving(place, "sample", automation="on", alert_url=receiver.address) as ui,
+            serving(
+                place, "sample", automation="on", alert_url=receiver.address, explore="true"
+            ) as ui,
             browsing() as page,
         ):
             if ui.end_of(ui.materialize_all()) != "SUCCESS":
@@ -33,6 +35,7 @@ def main() -> None:
             _photograph_graph(page, ui)
             _photograph_check(page, ui)
             _photograph_automation(page, ui)
+            _photograph_search(page, f"{ui.address}/explore")
             _photograph_report(page, place / "data" / "sample" / "report.html")
         chart = "aesthetic_distribution.png"
         shutil.copyfile(place / "data" / "sample" / "charts" / chart, DOCS / chart)
@@ -79,6 +82,12 @@ def _photograph_automation(page: Page, ui: Ui) -> None:
         path=DOCS / "automation.png",
         clip={"x": 240, "y": 0, "width": 1160, "height": 416},  # without the menu
     )
+
+
+def _photograph_search(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 1400, "height": 1100})
+    page.goto(f"{address}?words=bay&aesthetic_from=7.2&order=highest+aesthetic")
+    page.screenshot(path=DOCS / "explore.png")
 
 
 def _photograph_report(page: Page, report: Path) -> None:
