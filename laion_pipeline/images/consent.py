@@ -19,7 +19,8 @@ def refusal(headers: Iterable[tuple[str, str]]) -> str:
     """The header by which an answer's images are not to be used so; '' where none says that.
 
     Directives of `X-Robots-Tag` count that are for all, or for us by name; of `Content-Usage`, the
-    IETF's AI preferences, `train-ai=n`.
+    IETF's AI preferences, `train-ai=n`; of `TDM-Reservation` 1, that the rights to mine it are
+    reserved.
     """
     for name, value in headers:
         match name.casefold():
@@ -27,6 +28,8 @@ def refusal(headers: Iterable[tuple[str, str]]) -> str:
                 return f"X-Robots-Tag: {min(against)}"
             case "content-usage" if reserves(value):
                 return f"Content-Usage: {TRAIN}=n"
+            case "tdm-reservation" if value.strip() == "1":
+                return "TDM-Reservation: 1"
     return ""
 
 

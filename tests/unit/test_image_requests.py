@@ -190,6 +190,8 @@ def test_answers_that_are_no_image(given: Answer, failure: str, reason: str) -> 
         ("Content_Usage", "train-ai=n;exp=1", True), ("Content_Usage", "train-ai=y", False),
         ("Content_Usage", "train-ai=n, train-ai=y", False), ("Content_Usage", "search=n", False),
         ("Content_Usage", "train-ai", False),
+        ("TDM_Reservation", "1", True), ("tdm_reservation", " 1 ", True),
+        ("TDM_Reservation", "0", False), ("TDM_Policy", "1", False),
     ],
 )  # fmt: skip
 def test_what_a_server_says_against_it_is_honoured(
