@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 HOSTS_SHOWN = 10
 WORDS_SHOWN = 15
 # Of so many pairs, at random, the words are counted.
-WORDS_OF = 1_000
+WORDS_OF = 200
 # What more of all pairs have says nothing of some.
 COMMON_SHARE = 0.02
 _LONGEST_WORD = 40
