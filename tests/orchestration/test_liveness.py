@@ -5,7 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,16 @@ def test_a_run_that_was_killed_before_it_started_is(
     assert is_taken_for_dead(instance, lock.name)
 
 
+@contextmanager
+def at_home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """A session of the sample whose history Dagster finds by itself."""
+    with configured(folder / "data", None, "sample"):
+        session = Session.open()
+        session.paths.dagster.mkdir(parents=True)
+        monkeypatch.setenv("DAGSTER_HOME", str(session.paths.dagster))
+        yield session
+
+
 def test_it_is_held_from_before_dagster_knows_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,12 +133,8 @@ def test_it_is_held_from_before_dagster_knows_of_it(
         raise KeyError(run_id)
 
     monkeypatch.setattr(dg.JobDefinition, "execute_in_process", executed)
-    with configured(tmp_path / "data", None, "sample"):
-        session = Session.open()
-        session.paths.dagster.mkdir(parents=True)
-        monkeypatch.setenv("DAGSTER_HOME", str(session.paths.dagster))
-        with pytest.raises(KeyError):
-            materialize_everything(session)
+    with at_home(tmp_path, monkeypatch) as session, pytest.raises(KeyError):
+        materialize_everything(session)
     assert held == [(True, False)] * 3
 
 
@@ -142,10 +148,7 @@ def test_one_that_is_interrupted_before_it_started_is_canceled(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(dg.DagsterInstance, "create_run_for_job", interrupted)
-    with configured(tmp_path / "data", None, "sample"):
-        session = Session.open()
-        session.paths.dagster.mkdir(parents=True)
-        monkeypatch.setenv("DAGSTER_HOME", str(session.paths.dagster))
+    with at_home(tmp_path, monkeypatch) as session:
         with pytest.raises(KeyboardInterrupt):
             materialize_everything(session)
         with dg.DagsterInstance.get() as instance:
